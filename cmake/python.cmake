@@ -1,0 +1,45 @@
+# The extension melix.core (nanobind) and the staged package <build>/python/melix, which holds it, libmelix in lib/,
+# and links to the Python files of the source tree: `PYTHONPATH=<build>/python python -c "import melix.core"`.
+
+find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)
+execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir
+  OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE nanobind_ROOT COMMAND_ERROR_IS_FATAL ANY)
+find_package(nanobind CONFIG REQUIRED)
+
+file(GLOB melix_binding_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src/*.cpp)
+
+# Bindings of the operations are made from their declarations by tools/bindgen.py, which names its outputs itself.
+set(bindgen ${PROJECT_SOURCE_DIR}/tools/bindgen.py)
+if(EXISTS ${bindgen})
+  file(GLOB melix_op_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/melix/ops/*.h)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bindgen})
+  execute_process(COMMAND ${Python_EXECUTABLE} ${bindgen} --list --root ${PROJECT_SOURCE_DIR}
+    OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE bindgen_outputs COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" bindgen_outputs "${bindgen_outputs}")
+  list(TRANSFORM bindgen_outputs PREPEND ${melix_generated}/python/)
+  add_custom_command(OUTPUT ${bindgen_outputs} DEPENDS ${bindgen} ${melix_op_headers} VERBATIM
+    COMMAND ${Python_EXECUTABLE} ${bindgen} --out-dir ${melix_generated}/python --root ${PROJECT_SOURCE_DIR})
+  set(melix_generated_bindings ${bindgen_outputs})
+  list(FILTER melix_generated_bindings INCLUDE REGEX "\\.(cpp|h|inc)$")
+endif()
+
+nanobind_add_module(melix_python NB_STATIC NOMINSIZE ${melix_binding_sources} ${melix_generated_bindings})
+target_link_libraries(melix_python PRIVATE melix)
+target_include_directories(melix_python PRIVATE ${melix_generated}/python)
+set_target_properties(melix_python PROPERTIES OUTPUT_NAME core LIBRARY_OUTPUT_DIRECTORY ${melix_stage}
+  BUILD_RPATH "$ORIGIN/lib" INSTALL_RPATH "$ORIGIN/lib" BUILD_WITH_INSTALL_RPATH ON)
+
+# One link for each entry of python/melix; a link to a file that is gone would hide its removal, so all are made anew.
+file(GLOB melix_python_entries CONFIGURE_DEPENDS LIST_DIRECTORIES true ${PROJECT_SOURCE_DIR}/python/melix/*)
+list(FILTER melix_python_entries EXCLUDE REGEX "/__pycache__$")
+file(MAKE_DIRECTORY ${melix_stage})
+file(GLOB melix_stage_entries LIST_DIRECTORIES true ${melix_stage}/*)
+foreach(entry IN LISTS melix_stage_entries)
+  if(IS_SYMLINK ${entry})
+    file(REMOVE ${entry})
+  endif()
+endforeach()
+foreach(entry IN LISTS melix_python_entries)
+  cmake_path(GET entry FILENAME name)
+  file(CREATE_LINK ${entry} ${melix_stage}/${name} SYMBOLIC)
+endforeach()
