@@ -1,5 +1,5 @@
-# Two layouts: a wheel (scikit-build-core sets SKBUILD) holds the package as it is staged; anything else gets the library,
-# its headers, and a package for find_package(melix), which gives the target melix::melix.
+# Two layouts: a wheel (scikit-build-core sets SKBUILD) holds the package as it is staged; anything else gets the
+# library, its headers, and a package for find_package(melix), which gives the target melix::melix.
 
 if(SKBUILD)
   install(TARGETS melix LIBRARY DESTINATION melix/lib)
