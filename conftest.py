@@ -20,6 +20,9 @@ hypothesis.settings.register_profile("melix", deadline=None, database=None, prin
 hypothesis.settings.load_profile("melix")
 
 
+pytest.register_assert_rewrite("tests")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitize: `./dev test full` also runs it under ASan and TSan")
