@@ -2,9 +2,10 @@
 
     scalar <- core <- graph <- ops <- transforms <- nn <- optim, lm <- cli, capi, python
 
-The scalar mathematics includes nothing of ours, and everybody may include it. A backend sees core, graph and the declarations of the operations; nothing but melix/backend/registry.cpp sees a backend
-of flesh and blood, and only transforms sees backend.h, the table a backend fills in. The parsers of io see core alone.
-The list of operations, melix/graph/ops.inc, is made of the tables of ops. Tests may include what they like.
+The scalar mathematics includes nothing of ours, and everybody may include it. A backend sees core, graph and the
+declarations of the operations; nothing but melix/backend/registry.cpp sees a backend of flesh and blood, and only
+transforms sees backend.h, the table a backend fills in. The parsers of io see core alone. The list of operations,
+melix/graph/ops.inc, is made of the tables of ops. Tests may include what they like.
 """
 
 import re
