@@ -11,7 +11,8 @@ file(GLOB melix_binding_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/s
 # Bindings of the operations are made from their declarations by tools/bindgen.py, which names its outputs itself.
 set(bindgen ${PROJECT_SOURCE_DIR}/tools/bindgen.py)
 if(EXISTS ${bindgen})
-  file(GLOB melix_op_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/melix/ops/*.h)
+  set(ops ${PROJECT_SOURCE_DIR}/melix/ops)
+  file(GLOB melix_op_headers CONFIGURE_DEPENDS ${ops}/*.h ${ops}/*.inc)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bindgen})
   execute_process(COMMAND ${Python_EXECUTABLE} ${bindgen} --list --root ${PROJECT_SOURCE_DIR}
     OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE bindgen_outputs COMMAND_ERROR_IS_FATAL ANY)
@@ -20,7 +21,9 @@ if(EXISTS ${bindgen})
   add_custom_command(OUTPUT ${bindgen_outputs} DEPENDS ${bindgen} ${melix_op_headers} VERBATIM
     COMMAND ${Python_EXECUTABLE} ${bindgen} --out-dir ${melix_generated}/python --root ${PROJECT_SOURCE_DIR})
   set(melix_generated_bindings ${bindgen_outputs})
+  set(melix_stubs ${bindgen_outputs})  # made by the same command as the sources, and part of the package
   list(FILTER melix_generated_bindings INCLUDE REGEX "\\.(cpp|h|inc)$")
+  list(FILTER melix_stubs INCLUDE REGEX "\\.pyi$")
 endif()
 
 nanobind_add_module(melix_python NB_STATIC NOMINSIZE ${melix_binding_sources} ${melix_generated_bindings})
@@ -39,7 +42,7 @@ foreach(entry IN LISTS melix_stage_entries)
     file(REMOVE ${entry})
   endif()
 endforeach()
-foreach(entry IN LISTS melix_python_entries)
+foreach(entry IN LISTS melix_python_entries melix_stubs)
   cmake_path(GET entry FILENAME name)
   file(CREATE_LINK ${entry} ${melix_stage}/${name} SYMBOLIC)
 endforeach()
