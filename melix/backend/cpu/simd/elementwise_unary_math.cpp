@@ -1,0 +1,12 @@
+// Elementwise kernels: one argument computed in floating point (exp, sin, ...).
+#include "melix/backend/cpu/simd/elementwise_rows.h"
+
+namespace melix::cpu::MELIX_ISA {
+
+ElementwiseFn unary_math(int row, Dtype dtype) {
+  return part_kernel(row, dtype, [](Domain domain, int arity) constexpr {
+    return arity == 1 && (domain == Domain::inexact || domain == Domain::floating);
+  });
+}
+
+}  // namespace melix::cpu::MELIX_ISA

@@ -1,0 +1,58 @@
+// The functions compiled per instruction set, as one table chosen when the process starts.
+#pragma once
+
+#include <cstdint>
+
+#include "melix/core/dtype.h"
+
+namespace melix::cpu {
+
+/// One elementwise operation over a block: inputs it does not have are null. Any pointer may equal `out`.
+using ElementwiseFn = void (*)(const void* a, const void* b, const void* c, void* out, int64_t n);
+
+/// Ways to fold many elements into one.
+enum class Fold : uint8_t { sum, prod, max, min, all, any };
+
+/// fold_block: folds n elements at x into the one accumulator at `into` (overwrites it).
+/// fold_columns: folds element i at x into accumulator i at `into`, for n of them.
+/// Accumulators have the type that accumulator_of names.
+using FoldFn = void (*)(const void* x, int64_t n, void* into);
+
+struct ProductTile;
+struct SkinnyProduct;
+
+/// How a scattered element meets the one that is there.
+enum class Combine : uint8_t { replace, add, prod, max, min, divide };
+
+/// to[at[i]] meets from[from_at[i]], for i = 0 ... n - 1 in this order; an offset of kDropped (windows.h) is left out.
+using ScatterFn = void (*)(void* to, const int64_t* at, const void* from, const int64_t* from_at, int64_t n);
+
+/// Elements whose key does not say what they were (see sort_keys.cpp), added up.
+struct SortSpecials {
+  int64_t nans = 0, negative_zeros = 0;
+};
+
+struct Simd {
+  const char* name;
+#define MELIX_SIMD(result, function, arguments) result(*function) arguments;
+#include "melix/backend/cpu/simd/functions.inc"
+#undef MELIX_SIMD
+};
+
+/// The table of the instruction set in use: the best the processor has, or what MELIX_CPU names (sse4, avx2, avx512).
+const Simd& simd();
+
+/// Declares the functions of one instruction set, for the files that define them.
+#define MELIX_ISA_ROW(isa) namespace isa { extern const Simd table; }
+#include "melix/backend/cpu/isas.inc"
+#undef MELIX_ISA_ROW
+
+}  // namespace melix::cpu
+
+#ifdef MELIX_ISA
+namespace melix::cpu::MELIX_ISA {
+#define MELIX_SIMD(result, function, arguments) result function arguments;
+#include "melix/backend/cpu/simd/functions.inc"
+#undef MELIX_SIMD
+}  // namespace melix::cpu::MELIX_ISA
+#endif
