@@ -21,6 +21,7 @@ hypothesis.settings.load_profile("melix")
 
 
 pytest.register_assert_rewrite("tests")
+pytest_plugins = ["tests.plugin"]  # time and closing lines of the operation runner
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,1 @@
+"""Tests of more than one operation, and the runner that all operations are tested with."""
