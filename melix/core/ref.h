@@ -102,8 +102,8 @@ class Ref {
   static void drop(T* object) noexcept {
     if (object && count(object).drop()) destroy(const_cast<std::remove_const_t<T>*>(object));
   }
-  // Out of line: a drop stays two instructions where it is inlined, and GCC 12 warns of uses after free that it imagines
-  // when it sees the deletion of one handle and the count of the next.
+  // Out of line: a drop stays short where it is inlined, and GCC 12 warns of uses after free that it imagines when it
+  // sees the deletion through one handle and the count through the next.
   template <class U>
   [[gnu::noinline]] static void destroy(U* object) noexcept {
     if constexpr (requires { U::destroy(object); }) {
