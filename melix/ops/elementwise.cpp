@@ -1,5 +1,5 @@
 // Rules of the elementwise operations, made from elementwise.inc. The mathematics of one element is in
-// melix/backend/common/math.h, the loops in the backends.
+// melix/scalar/math.h, the loops in the backends.
 #include "melix/ops/elementwise.h"
 
 #include <limits>

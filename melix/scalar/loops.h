@@ -61,6 +61,7 @@ MELIX_FN void repaired(const T* in, T* out, int64_t n) {
     Bits<T> any = 0;  // as wide as T: a bool would make the vectoriser pack lanes
     for (int64_t i = 0; i < count; i++) any |= Function::needs_slow(x[i]) ? Bits<T>(1) : Bits<T>(0);
     if (any == 0) {
+#pragma GCC ivdep
       for (int64_t i = 0; i < count; i++) y[i] = Function::fast(x[i]);
     } else {
       T copy[run];
@@ -83,6 +84,7 @@ MELIX_FN void repaired(const T* a, const T* b, T* out, int64_t n) {
     Bits<T> any = 0;
     for (int64_t i = 0; i < count; i++) any |= Function::needs_slow(x[i], y[i]) ? Bits<T>(1) : Bits<T>(0);
     if (any == 0) {
+#pragma GCC ivdep
       for (int64_t i = 0; i < count; i++) z[i] = Function::fast(x[i], y[i]);
     } else {
       T copy_x[run], copy_y[run];

@@ -50,7 +50,7 @@ void Blocks::add_operations(const Region& region) {
   SmallVector<uint32_t, 8> free;
   for (uint32_t i = 0; i < region.body.size(); i++) {
     const Instruction& in = region.body[i];
-    Operation o{.kernel = simd().elementwise(in.elementwise, carrier_of(in.in), carrier_of(in.out)), .round = float32,
+    Operation o{.kernel = simd().elementwise(in.elementwise, carrier_of(in.in), in.out), .round = float32,
                 .output = -1, .last_use_is_output = last_use[i] == 0, .arity = in.arity,
                 .args = {in.args[0], in.args[1], in.args[2]}, .place = 0};
     if (!o.kernel) fail(Code::runtime, "eval", "the CPU has no kernel of row ", in.elementwise, " for ", in.in);

@@ -12,6 +12,20 @@ void cast_loop(const void* a, const void*, const void*, void* out, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = fn::cast<To>(x[i]);
 }
 
+// Doubles straight to 16 bits, and back to the carrier: by way of float they would be rounded twice.
+void float16_of_double(const void* a, const void*, const void*, void* out, int64_t n) {
+  const double* x = static_cast<const double*>(a);
+  float* y = static_cast<float*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] = fn::f16_to_f32(fn::f64_to_f16(x[i]));
+}
+void bfloat16_of_double(const void* a, const void*, const void*, void* out, int64_t n) {
+  const double* x = static_cast<const double*>(a);
+  float* y = static_cast<float*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++) y[i] = fn::bf16_to_f32(fn::f64_to_bf16(x[i]));
+}
+
 template <class T>
 void select_loop(const void* condition, const void* a, const void* b, void* out, int64_t n) {
   const uint8_t* c = static_cast<const uint8_t*>(condition);
@@ -38,6 +52,7 @@ ElementwiseFn cast_from(Dtype to) {
 }  // namespace
 
 ElementwiseFn cast_kernel(Dtype from, Dtype to) {
+  if (from == float64 && is_half(to)) return to == float16 ? float16_of_double : bfloat16_of_double;
   switch (from) {
 #define complex64_t fn::Complex64
 #define MELIX_DTYPE(name, kind, bytes, stored, computed, letter) \

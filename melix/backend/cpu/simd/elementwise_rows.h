@@ -3,6 +3,7 @@
 #pragma once
 
 #include "melix/backend/cpu/simd/simd.h"
+#include "melix/scalar/loops.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {
@@ -36,8 +37,6 @@ constexpr bool takes(Domain domain, Dtype dtype) {
   }
 }
 
-using complex64_c = fn::Complex64;
-
 template <Dtype kDtype>
 struct CarrierOf;
 #define complex64_t fn::Complex64
@@ -54,12 +53,27 @@ using Carrier = typename CarrierOf<kDtype>::type;
 
 #define MELIX_INLINE static inline __attribute__((always_inline))
 
+template <class T>
+inline constexpr bool is_float = __is_same(T, float) || __is_same(T, double);
+
+// The loop of a row, when its fast form is wrong for rare floats (fn::repaired); void: a plain one.
+template <class RowType>
+struct Repaired {
+  using type = void;
+};
+template <class RowType, class T>
+inline constexpr bool kRepaired = !__is_same(typename Repaired<RowType>::type, void) && is_float<T>;
+
 template <class RowType, class T>
 void unary_loop(const void* a, const void*, const void*, void* out, int64_t n) {
   const T* x = static_cast<const T*>(a);
   auto* y = static_cast<decltype(RowType::value(T()))*>(out);
+  if constexpr (kRepaired<RowType, T>) {
+    fn::repaired<typename Repaired<RowType>::type>(x, y, n);
+  } else {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) y[i] = RowType::value(x[i]);
+    for (int64_t i = 0; i < n; i++) y[i] = RowType::value(x[i]);
+  }
 }
 
 template <class RowType, class T>
@@ -67,8 +81,12 @@ void binary_loop(const void* a, const void* b, const void*, void* out, int64_t n
   const T* x = static_cast<const T*>(a);
   const T* z = static_cast<const T*>(b);
   auto* y = static_cast<decltype(RowType::value(T(), T()))*>(out);
+  if constexpr (kRepaired<RowType, T>) {
+    fn::repaired<typename Repaired<RowType>::type>(x, z, y, n);
+  } else {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) y[i] = RowType::value(x[i], z[i]);
+    for (int64_t i = 0; i < n; i++) y[i] = RowType::value(x[i], z[i]);
+  }
 }
 
 #define MELIX_UNARY(name, domain, out, expression, ...)   \
@@ -94,6 +112,17 @@ void binary_loop(const void* a, const void* b, const void*, void* out, int64_t n
 #include "melix/ops/elementwise.inc"
 #undef MELIX_UNARY
 #undef MELIX_BINARY
+
+#define MELIX_REPAIRED(row, function) \
+  template <>                         \
+  struct Repaired<row> {              \
+    using type = fn::function;        \
+  };
+MELIX_REPAIRED(sin_row, Sin)
+MELIX_REPAIRED(cos_row, Cos)
+MELIX_REPAIRED(tan_row, Tan)
+MELIX_REPAIRED(remainder_row, Remainder)
+#undef MELIX_REPAIRED
 
 template <class RowType, Dtype kDtype>
 ElementwiseFn loop_of() {
