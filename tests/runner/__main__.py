@@ -7,7 +7,7 @@ python -m tests.runner serve             answers questions of a test (see worker
 import sys
 from pathlib import Path
 
-from tests.runner import dtypes, rows, suite, worker
+from tests.runner import dtypes, parity, rows, suite, worker
 from tests.runner.record import Record
 
 # Columns of the table: types that operations nearly always take together.
@@ -54,7 +54,7 @@ def main() -> None:
     if command == "coverage":
         print(coverage())
     elif command == "serve":
-        worker.serve({"results": suite.results})
+        worker.serve({"results": suite.results, "outcomes": parity.outcomes, "names": parity.names})
     else:
         sys.exit(__doc__)
 

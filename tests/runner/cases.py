@@ -117,13 +117,15 @@ class Space:
         if not self.size():
             return
         rng = np.random.default_rng(seed_of(self.record.label, self.check))
-        dealt = [_Deck(values, rng) for values in (self.dtypes, self.layouts, self.devices)]
+        types, devices = _Deck(self.dtypes, rng), _Deck(self.devices, rng)
+        layouts = {names: _Deck(names, rng) for names in dict.fromkeys(map(self._layouts, self.dtypes))}
         samples = {dtype: _Deck(self.counts[dtype], rng) for dtype in self.dtypes if self.counts[dtype]}
         seen = set()
         while not FULL and len(seen) < self.size() / 2:
-            dtype, layout, device = (deck.next() for deck in dealt)
-            if dtype not in samples or layout not in self._layouts(dtype):
+            dtype, device = types.next(), devices.next()
+            if dtype not in samples:
                 continue
+            layout = layouts[self._layouts(dtype)].next()
             case = self._case(dtype, layout, device, samples[dtype].next())
             if case not in seen:
                 seen.add(case)
@@ -136,8 +138,8 @@ class Space:
                 if case not in seen:
                     yield case
 
-    def _layouts(self, dtype: str) -> list[str]:
-        return [name for name in self.layouts if name != "nonfinite" or INFO[dtype].kind == "f"]
+    def _layouts(self, dtype: str) -> tuple[str, ...]:
+        return tuple(name for name in self.layouts if name != "nonfinite" or INFO[dtype].kind == "f")
 
     def _case(self, dtype: str, layout: str, device: str, sample: int) -> Case:
         return Case(self.record.label, self.check, dtype, layout, device, sample)
