@@ -1,9 +1,23 @@
 """Records of the reductions (melix/ops/reduce.h)."""
 
 import numpy as np
+import pytest
 import scipy.special
 
-from tests.runner import EXACT, Record, Tolerance, bad, call, domains, edge, inexact, operation_tests
+from tests.runner import (
+    EXACT,
+    Record,
+    Tolerance,
+    bad,
+    call,
+    domains,
+    dtypes,
+    edge,
+    inexact,
+    mx,
+    operation_tests,
+)
+from tests.runner.checks.values import one_at_a_time
 from tests.runner.domains import distinct, uniform
 
 
@@ -51,6 +65,20 @@ def with_ddof(of):
         x = of(made.args[0].shape, low=-100, high=100)
         yield call(x, **made.kwargs)
         yield call(x, **made.kwargs, ddof=of.pick([1, 2]))
+
+
+def pairs(of):
+    """Equal and nearly equal arrays, with and without NaN in the same places, and arrays of other shapes."""
+    for shape in of.shapes:
+        x = of(shape)
+        yield call(x, of(shape), equal_nan=of.pick([False, True]))
+        yield call(x, x, equal_nan=of.pick([False, True]))
+    yield call(of(3, 4), of(4, 3))
+    yield call(of(3, 4), of(4))
+
+
+def close_pairs(of):
+    return (made for made in pairs(of) if made.args[0].shape[-1:] == made.args[1].shape[-1:])
 
 
 # ---- references ----
@@ -208,6 +236,29 @@ RECORDS = [
     Record("var", reference=variance, tolerance=VARIANCE, edges=ddof_edges(2), **DEVIATION),
     Record("std", reference=deviation, tolerance=STD, edges=ddof_edges(2**0.5), **DEVIATION),
     Record(
+        "count_nonzero",
+        reference=lambda x, **kw: along(np.sum)((x != 0).astype(np.int64), **kw),
+        result="int32",
+        smooth=None,
+        **COMMON,
+    ),
+    Record(
+        "allclose",
+        close_pairs,
+        lambda a, b, equal_nan=False: np.allclose(a, b, equal_nan=equal_nan),
+        result="bool",
+        dtypes=("bool", "int8", "uint8", "int16", "float16", "bfloat16", "float32", "float64", "complex64"),
+        smooth=None,
+        skip={"rejects": "the other types are taken too; as float32 some of their numbers are equal"},
+    ),
+    Record(
+        "array_equal",
+        pairs,
+        lambda a, b, equal_nan=False: np.array_equal(a, b, equal_nan=equal_nan and a.dtype.kind in "fc"),
+        result="bool",
+        smooth=None,
+    ),
+    Record(
         "logsumexp",
         nonempty,
         logsumexp,
@@ -219,4 +270,17 @@ RECORDS = [
         bad=AXES,
     ),
 ]
-test_operations = operation_tests(RECORDS, __file__)
+test_operations = operation_tests(RECORDS, __file__, sanitize=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bool"])
+def test_more_than_2_31_elements_are_counted(full, dtype):
+    if not full:
+        pytest.skip("several GiB of memory: ./dev test full")
+    n = 2**31 + 77  # five times a number below 2**31
+    with one_at_a_time():
+        x = mx.ones((n,), dtype=dtypes.of_module(dtype))
+        assert mx.sum(x).item() == (n if dtype == "uint8" else n - 2**32)
+        assert mx.sum(x.reshape(5, -1), axis=1).tolist() == [n // 5] * 5
+        assert mx.max(x).item() == 1
+        assert mx.all(x).item() is True

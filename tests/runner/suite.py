@@ -26,18 +26,25 @@ from tests.runner.record import Record
 
 # A test that takes longer hangs: the process ends with a traceback of every thread.
 _HANG_SECONDS = float(os.environ.get("MELIX_TEST_HANG", 7200 if FULL else 180))
+_SANITIZED = ("value", "gradient", "vmap", "compiled", "fused", "threads")
 _FAILURES = 4  # cases that a test reports before it stops
 
 
-def operation_tests(records: list[Record], file: str) -> Callable:
-    """The tests of the records that stand in the file, to be bound to a name that begins with test_."""
+def operation_tests(records: list[Record], file: str, sanitize: bool = False) -> Callable:
+    """The tests of the records that stand in the file, to be bound to the name test_operations.
+
+    With `sanitize`, `./dev test full` runs some of them against the sanitized library too.
+    """
     records = [replace(record, file=str(file)) for record in records]
     labels = [record.label for record in records]
     twice = {label for label in labels if labels.count(label) > 1}
     if twice:
         raise ValueError(f"{file}: two records are called {sorted(twice)}")
+    marks = pytest.mark.sanitize if sanitize else ()
     parameters = [
-        pytest.param(record, check, id=f"{record.label}-{check.name}")
+        pytest.param(
+            record, check, id=f"{record.label}-{check.name}", marks=marks if check.name in _SANITIZED else ()
+        )
         for record in records
         for check in CHECKS
         if check.applies(record) and (FULL or not check.full_only) and check.name in (record.only or BY_NAME)
