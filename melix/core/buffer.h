@@ -29,7 +29,7 @@ class alignas(64) Buffer : public RefCounted {
   static Ref<Buffer> allocate(size_t nbytes);
 
   /// Memory of somebody else, current. release(owner) runs once, when the last handle goes, on whichever thread that
-  /// is: an owner that needs a lock (Python) gives a release that puts it into a queue. Null where nobody needs to know.
+  /// is: an owner that needs a lock (Python) gives a release that puts it into a queue. Null where nobody is to know.
   /// Where this throws (Code::memory), release does not run and the owner stays the caller's.
   static Ref<Buffer> adopt(void* data, size_t nbytes, void (*release)(void*), void* owner, bool writable);
 
