@@ -50,8 +50,8 @@ constexpr uint32_t kWaiting = 1u << 22;
 static_assert(kMaxThreads <= 0x7ff);
 
 // A run of consecutive pieces. Each thread begins with the part that its number names and helps with the others when
-// that one is done. So a thread finds in its own cache what it wrote there in the operation before: with one counter for
-// all pieces, 1 MiB that two cores go over again and again moves between their caches, and takes three times as long.
+// that one is done. So a thread finds in its own cache what it wrote there in the operation before: with one counter
+// for all, 1 MiB that two cores go over again and again moves between their caches, and takes three times as long.
 struct alignas(64) Part {
   std::atomic<int64_t> next{0};  // the first piece that nobody has begun
   int64_t end = 0;
