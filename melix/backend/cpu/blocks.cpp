@@ -57,12 +57,17 @@ void Blocks::add_operations(const Region& region) {
     if (is_half(in.out)) o.round = in.out;
     auto output = std::find(region.outputs.begin(), region.outputs.end(), uint16_t(inputs + i));
     if (output != region.outputs.end()) o.output = int16_t(output - region.outputs.begin());
+    // An argument that dies here may give its slot to the result, unless the result is wider: then it would overwrite
+    // elements that are not read yet, and the slot is free only for the instructions that follow.
+    SmallVector<uint32_t, 8> later;
     for (int k = 0; k < in.arity; k++) {
       uint16_t value = in.args[k];
       if (value < inputs || last_use[value - inputs] != i + 1) continue;
       uint32_t place = operations_[value - inputs].place;
-      bool twice = std::find(free.begin(), free.end(), place) != free.end();
-      if (!twice) free.push_back(place);
+      bool twice = std::find(free.begin(), free.end(), place) != free.end() ||
+                   std::find(later.begin(), later.end(), place) != later.end();
+      bool wider = size_of(carrier_of(in.out)) > size_of(carrier_of(region.dtype(value)));
+      if (!twice) (wider ? later : free).push_back(place);
     }
     if (free.empty()) {
       o.place = new_slot();
@@ -70,6 +75,7 @@ void Blocks::add_operations(const Region& region) {
       o.place = free.back();
       free.pop_back();
     }
+    free.insert(free.end(), later.begin(), later.end());
     operations_.push_back(o);
   }
 }
