@@ -62,17 +62,31 @@ mx.isdtype(x.dtype, mx.floating); mx.issubdtype(x.dtype, mx.inexact)
 """
 
 # Expressions (a pattern) of which we decide otherwise, for which types, and why.
+NOT_FLOATING = "bool|u?int[0-9]+"
 DIFFERENT: list[tuple[str, str, str]] = [
     (
         r"x\.astype\(mx\.int8\)|mx\.nan_to_num",
         ".*",
-        "conversions saturate, and every floating type has a largest number",
+        "conversions saturate; every floating type has a largest number",
     ),
-    (r"mx\.(expm1|sigmoid)\(", "complex64", "complex numbers are taken, where mlx refuses them"),
+    (r"mx\.(expm1|sigmoid|logaddexp)\(", "complex64", "complex numbers are taken, where mlx refuses them"),
     (r"mx\.(isposinf|isneginf)\(", "complex64", "complex numbers have no sign"),
-    (r"mx\.logaddexp", "complex64", "complex numbers are taken"),
+    (r"//|floor_divide", "complex64", "complex numbers have no floor; mlx returns their quotient"),
     (r"mx\.as_strided", ".*", "a window outside of the array is an error"),
-    (r"mx\.flatten\(x, 0, 5\)", ".*", "an axis out of range is an error"),
+    (
+        r"@|mx\.(matmul|inner|tensordot|addmm|einsum)",
+        NOT_FLOATING,
+        "integers are multiplied, where mlx refuses them",
+    ),
+    (
+        r"mx\.(bitwise|left|right)_|[|&^~]|<<|>>",
+        ".*float.*|complex64",
+        "a type that is not taken is a ValueError, always",
+    ),
+    (r"mx\.reshape\(x, -1\)", ".*", "a shape may be one number"),
+    (r"x\[c\]", ".*", "masks are taken, where mlx refuses them"),
+    (r"x\[0, 0, 0\]", ".*", "an index too many is an IndexError, as in NumPy"),
+    (r"mx\.partition", ".*", "the order within the parts is anyone's"),
 ]
 
 
@@ -114,7 +128,7 @@ def test_an_expression_gives_what_mlx_gives(text):
     for (dtype, _), mine, wanted in zip(
         types, outcomes(ours(), text, types), outcomes(theirs(), text, types)
     ):
-        if mine[:2] == ("error", "AttributeError") and wanted[0] == "ok":
+        if mine[:2] == ("error", "AttributeError") != wanted[:2]:
             pytest.skip(f"{module.NAME} cannot do this yet")
         if wanted[0] == "crash" or is_different(text, dtype) or matches(mine, wanted):
             continue
@@ -144,7 +158,8 @@ def test_every_public_name_of_mlx_is_there(part):
     except WorkerError as error:
         pytest.skip(str(error))
     private = {"cuda", "metal", "distributed"} if not part else set()
-    assert not sorted(name for name in set(wanted) - set(mine) - private if not name.startswith("_"))
+    missing = sorted(set(wanted) - set(mine) - private)
+    assert not missing, f"{len(missing)} names are missing: {', '.join(missing)}"
 
 
 def matches(mine, wanted) -> bool:

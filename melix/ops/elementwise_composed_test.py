@@ -163,7 +163,7 @@ def rounded(x, decimals):
 
 def floor_mod(a, b):
     if a.dtype.kind == "b":
-        return a & b, a & False
+        return a & b, a & b & False
     if a.dtype.kind == "f":
         computed = np.float32 if a.dtype.itemsize == 8 else np.float64
         return np.floor(np.asarray(a / b).astype(computed)), np.remainder(a, b)

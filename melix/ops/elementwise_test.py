@@ -68,7 +68,7 @@ def floor_divide(a, b):
 
 
 def remainder(a, b):
-    return a & False if kind(a) == "b" else np.remainder(a, b)
+    return a & b & False if kind(a) == "b" else np.remainder(a, b)
 
 
 def power(a, b):

@@ -60,11 +60,12 @@ def large(of):
 
 
 def with_ddof(of):
-    """Integers are small: the squares of large ones are beyond float32."""
+    """Integers are small: the squares of large ones are beyond float32. Fewer than two elements are edges."""
     for made in nonempty(of):
-        x = of(made.args[0].shape, low=-100, high=100)
-        yield call(x, **made.kwargs)
-        yield call(x, **made.kwargs, ddof=of.pick([1, 2]))
+        x, n = of(made.args[0].shape, low=-100, high=100), count(made.args[0], made.kwargs.get("axis"))
+        if n > 1:
+            yield call(x, **made.kwargs)
+            yield call(x, **made.kwargs, ddof=of.pick([1, 2]) if n > 2 else 1)
 
 
 def pairs(of):
@@ -118,11 +119,9 @@ def variance(x, axis=None, keepdims=False, ddof=0):
 
 
 def count(x, axis) -> int:
-    return (
-        x.size
-        if axis is None
-        else int(np.prod([x.shape[i] for i in np.atleast_1d(np.array(axes(axis), int))]))
-    )
+    """Elements of x that come together along the axes."""
+    along_axes = range(len(x.shape)) if axis is None else np.atleast_1d(np.array(axis, int))
+    return int(np.prod([x.shape[i] for i in along_axes]))
 
 
 def deviation(*args, **kwargs):
@@ -183,9 +182,14 @@ DEVIATION = {
 }
 
 
-def ddof_edges(expected):
-    return edge("float32", ([1, 3],), expected, axis=0, ddof=1), edge(
-        "float32", ([5],), np.nan, axis=0, ddof=1
+def few_elements(of_two):
+    """Two elements (1, 3), one, none: the sum of squares over n - ddof, 0 / 0 where that is 0."""
+    return (
+        edge("float32", ([1, 3],), of_two, axis=0, ddof=1),
+        edge("float32 float16", ([5],), 0, axis=0),
+        edge("float32", ([5],), np.nan, axis=0, ddof=1),
+        edge("float32", ([5],), np.nan, axis=0, ddof=2),
+        edge("float32", ([],), np.nan, axis=0),
     )
 
 
@@ -233,8 +237,8 @@ RECORDS = [
     Record("all", reference=along(np.all), result="bool", smooth=None, **COMMON),
     Record("any", reference=along(np.any), result="bool", smooth=None, **COMMON),
     Record("mean", reference=along(np.mean), result=inexact, tolerance=MEAN, **COMMON),
-    Record("var", reference=variance, tolerance=VARIANCE, edges=ddof_edges(2), **DEVIATION),
-    Record("std", reference=deviation, tolerance=STD, edges=ddof_edges(2**0.5), **DEVIATION),
+    Record("var", reference=variance, tolerance=VARIANCE, edges=few_elements(2), **DEVIATION),
+    Record("std", reference=deviation, tolerance=STD, edges=few_elements(2**0.5), **DEVIATION),
     Record(
         "count_nonzero",
         reference=lambda x, **kw: along(np.sum)((x != 0).astype(np.int64), **kw),

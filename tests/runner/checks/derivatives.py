@@ -138,7 +138,8 @@ def _compare(problem: _Problem, function: Function, cotangents: Arrays, gradient
             _ABSOLUTE[problem.case.dtype] * (1 + size) + _RELATIVE[problem.case.dtype] * abs(numeric) + noise
         )
         if not abs(numeric - analytic) <= allowed:
-            wrong.append(f"  {what}: finite difference {numeric!r}, derivative {analytic!r}")
+            hint = " (is `smooth` right?)" if np.isnan(numeric) else ""
+            wrong.append(f"  {what}: finite difference {numeric!r}, derivative {analytic!r}{hint}")
     if wrong:
         raise Failure("\n".join([f"the derivative is wrong in {len(wrong)} directions", *wrong[:5]]))
 
