@@ -4,7 +4,7 @@
 if(SKBUILD)
   install(TARGETS melix LIBRARY DESTINATION melix/lib)
   install(TARGETS melix_python LIBRARY DESTINATION melix)
-  install(FILES ${melix_stubs} DESTINATION melix)
+  install(DIRECTORY ${melix_stubs} DESTINATION melix)
   return()
 endif()
 

@@ -9,26 +9,27 @@ find_package(nanobind CONFIG REQUIRED)
 file(GLOB melix_binding_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src/*.cpp)
 
 # Bindings of the operations are made from their declarations by tools/bindgen.py, which names its outputs itself.
-set(bindgen ${PROJECT_SOURCE_DIR}/tools/bindgen.py)
-if(EXISTS ${bindgen})
-  set(ops ${PROJECT_SOURCE_DIR}/melix/ops)
-  file(GLOB melix_op_headers CONFIGURE_DEPENDS ${ops}/*.h ${ops}/*.inc)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bindgen})
-  execute_process(COMMAND ${Python_EXECUTABLE} ${bindgen} --list --root ${PROJECT_SOURCE_DIR}
-    OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE bindgen_outputs COMMAND_ERROR_IS_FATAL ANY)
-  string(REPLACE "\n" ";" bindgen_outputs "${bindgen_outputs}")
-  list(TRANSFORM bindgen_outputs PREPEND ${melix_generated}/python/)
-  add_custom_command(OUTPUT ${bindgen_outputs} DEPENDS ${bindgen} ${melix_op_headers} VERBATIM
-    COMMAND ${Python_EXECUTABLE} ${bindgen} --out-dir ${melix_generated}/python --root ${PROJECT_SOURCE_DIR})
-  set(melix_generated_bindings ${bindgen_outputs})
-  set(melix_stubs ${bindgen_outputs})  # made by the same command as the sources, and part of the package
-  list(FILTER melix_generated_bindings INCLUDE REGEX "\\.(cpp|h|inc)$")
-  list(FILTER melix_stubs INCLUDE REGEX "\\.pyi$")
-endif()
+set(tools ${PROJECT_SOURCE_DIR}/tools)
+set(bindgen ${tools}/bindgen.py ${tools}/bindgen_parse.py ${tools}/bindgen_emit.py)
+set(run_bindgen ${Python_EXECUTABLE} ${tools}/bindgen.py --root ${PROJECT_SOURCE_DIR})
+set(ops ${PROJECT_SOURCE_DIR}/melix/ops)
+file(GLOB bindgen_inputs CONFIGURE_DEPENDS ${ops}/*.h ${ops}/*.inc ${PROJECT_SOURCE_DIR}/python/stubs/*.pyi)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bindgen})
+execute_process(COMMAND ${run_bindgen} --list OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE bindgen_outputs
+  ERROR_QUIET COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE "\n" ";" bindgen_outputs "${bindgen_outputs}")
+list(TRANSFORM bindgen_outputs PREPEND ${melix_generated}/python/)
+add_custom_command(OUTPUT ${bindgen_outputs} DEPENDS ${bindgen} ${bindgen_inputs} VERBATIM
+  COMMAND ${run_bindgen} --out-dir ${melix_generated}/python)
+set(melix_generated_bindings ${bindgen_outputs})
+list(FILTER melix_generated_bindings INCLUDE REGEX "\\.(cpp|h|inc)$")
+# The stubs of melix.core, made by the same command: a folder beside the extension, which has no __init__.py, so that
+# Python imports the extension and type checkers read the folder.
+set(melix_stubs ${melix_generated}/python/core)
 
 nanobind_add_module(melix_python NB_STATIC NOMINSIZE ${melix_binding_sources} ${melix_generated_bindings})
 target_link_libraries(melix_python PRIVATE melix)
-target_include_directories(melix_python PRIVATE ${melix_generated}/python)
+target_include_directories(melix_python PRIVATE ${PROJECT_BINARY_DIR})
 set_target_properties(melix_python PROPERTIES OUTPUT_NAME core LIBRARY_OUTPUT_DIRECTORY ${melix_stage}
   BUILD_RPATH "$ORIGIN/lib" INSTALL_RPATH "$ORIGIN/lib" BUILD_WITH_INSTALL_RPATH ON)
 

@@ -48,16 +48,20 @@ extern const Op cast, select;
 
 /// The array converted to a dtype: floats to integers truncate and saturate (NaN is 0), integers wrap, anything
 /// but zero is true, complex numbers lose their imaginary part. An array of that dtype already is returned as it is.
+/// @python method
 array astype(const array& a, Dtype dtype, StreamOrDevice s = {});
 
 /// Elements of `x` where the condition is true, of `y` elsewhere. All three broadcast together.
+/// @python weak=x,y
 array where(const array& condition, const array& x, const array& y, StreamOrDevice s = {});
 
 /// Values limited to [a_min, a_max]; either limit may be missing, not both.
+/// @python weak=a,a_min,a_max
 array clip(const array& a, const std::optional<array>& a_min = std::nullopt,
            const std::optional<array>& a_max = std::nullopt, StreamOrDevice s = {});
 
 /// Nearest number of so many decimals (of tens, for negative `decimals`); halves to the even one.
+/// @python method keyword=none
 array round(const array& a, int decimals = 0, StreamOrDevice s = {});
 
 /// The argument itself.
@@ -70,6 +74,7 @@ array degrees(const array& a, StreamOrDevice s = {});
 array radians(const array& a, StreamOrDevice s = {});
 
 /// The quotient rounded down and the remainder: floor_divide(a, b) and remainder(a, b).
+/// @python keyword=none
 std::vector<array> divmod(const array& a, const array& b, StreamOrDevice s = {});
 
 /// Whether |a - b| <= atol + rtol * |b| elementwise; infinities of one sign are close. NaNs are close to each other only with `equal_nan`.
@@ -80,6 +85,7 @@ array nan_to_num(const array& a, double nan = 0.0, std::optional<double> posinf 
                  std::optional<double> neginf = std::nullopt, StreamOrDevice s = {});
 
 /// Complex conjugate.
+/// @python method
 inline array conj(const array& a, StreamOrDevice s = {}) { return conjugate(a, s); }
 
 // Operators of arrays with arrays and with scalars; a scalar takes the array's type (see weak).
@@ -98,6 +104,7 @@ inline array conj(const array& a, StreamOrDevice s = {}) { return conjugate(a, s
 
 /// A scalar beside an array of type `other`: it takes that type, unless a fraction meets an integer (float32).
 template <class T>
+/// @python hidden
 array weak(T value, Dtype other) {
   if constexpr (std::is_same_v<T, bool>) return array(int64_t(value), bool_);
   if constexpr (std::is_floating_point_v<T>) return array(double(value), is_inexact(other) ? other : float32);
@@ -128,6 +135,7 @@ inline array operator~(const array& a) { return bitwise_invert(a); }
 inline array operator!(const array& a) { return logical_not(a); }
 
 /// Sums `a` over the dimensions that broadcasting to its shape from `shape` added: the gradient of a broadcast.
+/// @python hidden
 array sum_to(const array& a, const Shape& shape);
 
 }  // namespace melix

@@ -1,0 +1,1 @@
+"""Types of melix.core.fft, made from the headers of the operations."""

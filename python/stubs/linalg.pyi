@@ -1,0 +1,1 @@
+"""Types of melix.core.linalg, made from the headers of the operations."""
