@@ -161,7 +161,7 @@ NOTHING = (
     bad(lambda of: call(of(0)), "no element", "(0,)"),
     bad(lambda of: call(of(2, 0), axis=1), "no element", "(2, 0)"),
 )
-COMMON = {"samples": samples, "large": large, "bad": AXES}
+COMMON = {"nonfinite": domains.INFINITE, "samples": samples, "large": large, "bad": AXES}
 # Where several elements are the largest, the gradient is shared, which no finite difference sees.
 CHOICE = dict(COMMON, samples=nonempty, bad=AXES + NOTHING, tolerance=EXACT, smooth=distinct(-2, 2))
 SUM = Tolerance(ulp=8, scale=magnitudes, why="a sum in blocks rounds its partial sums")
@@ -177,6 +177,7 @@ DEVIATION = {
     "samples": with_ddof,
     "result": lambda dtype: "float32" if dtype == "complex64" else inexact(dtype),
     "nonfinite": False,
+    "extended": True,
     "large": large,
     "bad": AXES,
 }
@@ -236,7 +237,7 @@ RECORDS = [
     ),
     Record("all", reference=along(np.all), result="bool", smooth=None, **COMMON),
     Record("any", reference=along(np.any), result="bool", smooth=None, **COMMON),
-    Record("mean", reference=along(np.mean), result=inexact, tolerance=MEAN, **COMMON),
+    Record("mean", reference=along(np.mean), result=inexact, tolerance=MEAN, extended=True, **COMMON),
     Record("var", reference=variance, tolerance=VARIANCE, edges=few_elements(2), **DEVIATION),
     Record("std", reference=deviation, tolerance=STD, edges=few_elements(2**0.5), **DEVIATION),
     Record(

@@ -65,7 +65,10 @@ class Prepared:
         if len(inputs) == 1:
             self.layouts = [case.layout]
         values = case.rng("values", variant)
-        self.inputs = [layouts.arrange(leaf, layout, values) for leaf, layout in zip(inputs, self.layouts)]
+        special = record.nonfinite if isinstance(record.nonfinite, tuple) else None
+        self.inputs = [
+            layouts.arrange(leaf, layout, values, special) for leaf, layout in zip(inputs, self.layouts)
+        ]
         self.call = made.with_inputs(self.inputs)
 
     def arrays(self) -> list:

@@ -79,9 +79,8 @@ def check_type(array, dtype: str, shape: tuple) -> None:
 def _differs(got, expected, dtype: str, tolerance: Tolerance, scale) -> np.ndarray:
     is_complex = INFO[dtype].kind == "c"
     wide = np.complex128 if is_complex else np.longdouble if dtype == "float64" else np.float64
-    got = got.astype(wide)
-    expected = expected.astype(wide if expected.dtype != object else np.float64)
     with np.errstate(all="ignore"):
+        got, expected = got.astype(wide), expected.astype(wide)
         size, error = np.abs(expected), np.abs(got - expected)
         magnitude = np.maximum(size, np.where(np.isfinite(got), np.abs(got), 0))
         allowed = tolerance.allowed(magnitude, size if scale is None else np.abs(scale), dtype)

@@ -99,10 +99,15 @@ def integers(rng, shape, dtype: str, low=None, high=None) -> np.ndarray:
     return np.where(rng.random(shape) < 0.5, small, values).astype(INFO[dtype].carrier)
 
 
-def sprinkle(rng, values: np.ndarray, dtype: str) -> np.ndarray:
-    """Some of the elements replaced by NaN, infinities, zeros of both signs, subnormal and the largest numbers."""
-    info = INFO[dtype]
-    tiny = np.ldexp(1.0, info.tiny_exponent - 2)
-    special = [np.nan, np.inf, -np.inf, 0.0, -0.0, info.largest, -info.largest, tiny, -tiny]
+# What is sprinkled into the arguments of sums and products: the largest numbers overflow on the way in float32, and not
+# in a reference in double.
+INFINITE = (np.nan, np.inf, -np.inf, 0.0, -0.0)
+
+
+def sprinkle(rng, values: np.ndarray, dtype: str, special: tuple | None = None) -> np.ndarray:
+    """Some elements replaced by `special`: NaN, infinities, zeros of both signs, subnormal and the largest numbers."""
+    if special is None:
+        largest, tiny = INFO[dtype].largest, np.ldexp(1.0, INFO[dtype].tiny_exponent - 2)
+        special = (*INFINITE, largest, -largest, tiny, -tiny)
     replaced = np.where(rng.random(values.shape) < 0.3, rng.choice(special, values.shape), values)
     return replaced.astype(values.dtype)

@@ -16,12 +16,12 @@ NAMES = ("contiguous", "transposed", "strided", "negative", "broadcast", "offset
 FAITHFUL = ("contiguous", "transposed", "strided", "negative", "offset")
 
 
-def arrange(leaf: Input, layout: str, rng: np.random.Generator) -> Input:
-    """The argument with the values that the layout can show."""
+def arrange(leaf: Input, layout: str, rng: np.random.Generator, special: tuple | None = None) -> Input:
+    """The argument with the values that the layout can show; `special` are those that nonfinite sprinkles in."""
     if leaf.fixed:
         return leaf
     if layout == "nonfinite" and INFO[leaf.dtype].kind == "f":
-        return leaf.replaced(domains.sprinkle(rng, leaf.values, leaf.dtype))
+        return leaf.replaced(domains.sprinkle(rng, leaf.values, leaf.dtype, special))
     if layout == "broadcast" and leaf.shape:
         axis = int(rng.integers(len(leaf.shape)))
         if leaf.shape[axis] > 1:

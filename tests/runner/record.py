@@ -224,7 +224,9 @@ class Record:
     extended: bool = (
         False  # whether the reference takes longdouble, and is then the more exact one for float64 too
     )
-    nonfinite: bool = True  # whether the reference is right for NaN and infinities
+    nonfinite: bool | tuple = (
+        True  # whether the reference is right for NaN and infinities; or the values to try
+    )
     bad: tuple[Bad, ...] = ()
     edges: tuple[Edge, ...] = ()
     large: Callable[[Maker], Iterator[Call]] | None = None  # samples that keep several threads busy
