@@ -19,7 +19,7 @@ What is not regular is said by lines of the comment, or by a `// @python ...` li
     @python keyword=axis      this parameter and all after it by keyword only (default: stream; none: no parameter)
     @python weak=x,y          numbers given for these take the dtype of the arrays given for the others (default: a, b)
     @python variadic          the first parameter, a vector, is f(*arrays)
-    @python returns=tuple     several results as a tuple, not a list
+    @python returns=tuple     several results as a tuple, not a list (one_or_tuple: a single one as it is)
 
     python tools/bindgen.py --list                        names of the outputs below the folder of --out-dir
     python tools/bindgen.py --out-dir DIR [--root ROOT]   writes them; files that stay the same are not touched

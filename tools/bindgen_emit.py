@@ -66,7 +66,8 @@ def result_type(function: Function) -> str | None:
     if ctype in RESULT_TYPES:
         return RESULT_TYPES[ctype]
     if ctype == "std::vector<array>":
-        return "tuple[array, ...]" if function.notes.get("returns") == "tuple" else "list[array]"
+        kinds = {"tuple": "tuple[array, ...]", "one_or_tuple": "array | tuple[array, ...]"}
+        return kinds.get(function.notes.get("returns", ""), "list[array]")
     if ctype in ("std::vector<int>", "std::vector<int64_t>"):
         return "tuple[int, ...]"
     match = TEMPLATE.match(ctype)
@@ -182,11 +183,9 @@ def function_source(function: Function) -> str:
     weak = [i - shift for i, p in enumerate(function.parameters) if p.name in function.weak]
     arguments = ", ".join(argument(function, i, shift) for i in range(len(function.parameters)))
     call = f"melix::{function.cname}({arguments})"
-    convert = (
-        "to_tuple"
-        if function.notes.get("returns") == "tuple" and "vector" in function.result
-        else "to_python"
-    )
+    convert = "to_python"
+    if "vector" in function.result and "returns" in function.notes:
+        convert = f"to_{function.notes['returns']}"
     body = [f"  WeakArguments weak(in, {', '.join(map(str, weak))});"] if weak else []
     body += (
         [f"  {call};", "  return Py_NewRef(Py_None);"]

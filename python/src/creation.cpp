@@ -96,6 +96,10 @@ void bind_making(nb::module_& m) {
       [](nb::args arys, StreamOrDevice s) { return at_least<atleast_3d>("atleast_3d", arys, s); },
       nb::arg("arys"), nb::arg("stream") = nb::none(),
       "Arrays of at least three dimensions; a list of several.");
+  m.def(
+      "__array_namespace_info__",
+      [] { return nb::module_::import_("melix.array_api").attr("ArrayNamespaceInfo")(); },
+      "What the Python array API asks about this module.");
   nb::class_<ArrayLike>(m, "ArrayLike", "Stands for an object whose method __mlx_array__ returns an array.")
       .def("__init__", [](ArrayLike* self, nb::object object) { new (self) ArrayLike{std::move(object)}; })
       .def("__mlx_array__", [](const ArrayLike& self) { return self.object.attr("__mlx_array__")(); });

@@ -2,10 +2,7 @@
 #include "python/src/operators.h"
 
 #include "melix/ops/elementwise.h"
-#if __has_include("melix/ops/matmul.h")
 #include "melix/ops/matmul.h"
-#define MELIX_HAS_MATMUL
-#endif
 #include "python/src/scalars.h"
 #include "python/src/to_python.h"
 
@@ -158,10 +155,8 @@ std::span<const PyType_Slot> operator_slots() {
       {Py_nb_remainder, slot(binary<remainder>)},
       {Py_nb_divmod, slot(both_parts)},
       {Py_nb_power, slot(power_of)},
-#ifdef MELIX_HAS_MATMUL
       {Py_nb_matrix_multiply, slot(binary<matmul>)},
       {Py_nb_inplace_matrix_multiply, slot(in_place<matmul>)},
-#endif
       {Py_nb_and, slot(binary<bitwise_and>)},
       {Py_nb_or, slot(binary<bitwise_or>)},
       {Py_nb_xor, slot(binary<bitwise_xor>)},

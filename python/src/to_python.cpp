@@ -79,4 +79,8 @@ PyObject* to_tuple(std::vector<array> values) {
   return checked(PyList_AsTuple(list.ptr()));
 }
 
+PyObject* to_one_or_tuple(std::vector<array> values) {
+  return values.size() == 1 ? to_python(std::move(values[0])) : to_tuple(std::move(values));
+}
+
 }  // namespace melix::python

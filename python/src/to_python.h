@@ -36,6 +36,8 @@ PyObject* to_python(const std::vector<int64_t>& values);
 /// A list, which is what functions with several results of one kind return unless they are annotated otherwise.
 PyObject* to_python(std::vector<array> values);
 PyObject* to_tuple(std::vector<array> values);
+/// The same, but a single array as it is.
+PyObject* to_one_or_tuple(std::vector<array> values);
 
 template <class T>
 PyObject* to_python(std::optional<T> value) {

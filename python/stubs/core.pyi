@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
+from melix.array_api import ArrayNamespaceInfo
+
 from melix.core import debug as debug
 from melix.core import fast as fast
 from melix.core import fft as fft
@@ -257,7 +259,7 @@ class ArrayAt:
 class array:
     """A lazy array of numbers."""
 
-    __hash__: ClassVar[Callable[[array], int]]  # type: ignore[assignment]
+    __hash__: ClassVar[Callable[[array], int]]
     def __init__(self, val: Any, dtype: Dtype | None = None) -> None: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -369,6 +371,9 @@ class array:
         """Axes permuted; without axes, their order is reversed."""
 
     # (methods made from the operations)
+
+def __array_namespace_info__() -> ArrayNamespaceInfo:
+    """What the Python array API asks about this module."""
 
 def asarray(a: Any, dtype: Dtype | None = None, *, copy: bool | None = None) -> array:
     """An array of an object's elements, copied unless it is an array; with copy=False on the object's own memory."""

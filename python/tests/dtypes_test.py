@@ -104,6 +104,15 @@ def test_limits_are_mlx_s():
             wrong()
 
 
+def test_knows_the_array_api():
+    info = mx.array([1]).__array_namespace__().__array_namespace_info__()
+    assert info.default_device() == mx.default_device() and mx.Device(mx.cpu) in info.devices()
+    assert info.dtypes(kind="bool") == {"bool": mx.bool_} and len(info.dtypes()) == 12
+    assert set(info.dtypes(kind=("real floating", "complex floating"))) == {"float32", "float64", "complex64"}
+    assert info.default_dtypes()["real floating"] == mx.float32
+    assert mx.zeros((1,) * info.capabilities()["max dimensions"]).ndim == 64
+
+
 def test_devices_and_streams():
     assert repr(mx.Device(mx.cpu)) == "Device(cpu, 0)" and mx.Device(mx.cpu) == mx.cpu == mx.Device(mx.cpu)
     assert mx.Device(mx.cpu) != mx.gpu and mx.Device(mx.cpu) != 1 and mx.default_device().type == mx.cpu

@@ -151,6 +151,7 @@ def test_writes_into_files_and_buffers_without_strides():
     assert out.getvalue() == bytes([1, 3, 2, 4])
 
 
+@pytest.mark.sanitize
 def test_views_may_be_dropped_in_any_order():
     a = mx.arange(10)
     views = [np.asarray(a) for _ in range(10)] + [np.from_dlpack(a) for _ in range(10)]
@@ -230,6 +231,7 @@ def test_memory_that_cannot_be_written_is_not():
         mx.asarray(np.arange(3, dtype=np.float32)[::-1], copy=False)
 
 
+@pytest.mark.sanitize
 def test_owners_are_released_by_any_thread():
     for _ in range(20):
         x, gone = owned(100_000)
@@ -253,6 +255,7 @@ def test_owners_are_released_by_any_thread():
         assert gone() is None
 
 
+@pytest.mark.sanitize
 def test_evaluates_while_other_threads_run_python():
     done = []
 

@@ -2,6 +2,8 @@
 
 import copy
 import inspect
+import os
+import pathlib
 import pickle
 import re
 import subprocess
@@ -240,7 +242,40 @@ def test_calls_written_for_mlx_fit():
 
 @pytest.mark.skipif(peer is None, reason="mlx is not installed")
 def test_has_mlx_s_methods():
+    # A method that is a function too comes with it.
     missing = [n for n in dir(peer.array) if not hasattr(mx.array, n)]
+    assert [n for n in missing if hasattr(mx, n) or not hasattr(peer, n)] == []
+
+
+def test_stubs_are_complete_and_right(tmp_path):
+    pytest.importorskip("mypy")
+    package = pathlib.Path(mx.__file__).parent
+    use = tmp_path / "use.py"
+    use.write_text(
+        "import melix.core as mx\n"
+        "a: mx.array = mx.sum(mx.array([1.0]) + 1, axis=(0,), keepdims=True, stream=mx.cpu).sum(0)\n"
+        "b: list[mx.array] = mx.split(a, 2)\n"
+        "c: mx.array = mx.random.normal((2, 3), mx.float16)\n"
+        "d: tuple[int, ...] = a.shape\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-error-summary",
+        f"--cache-dir={tmp_path}",
+        "--config-file=",
+    ]
+    files = ["--config-file=", str(package / "core"), str(use)]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False, cwd=tmp_path,
+                          env={**os.environ, "MYPYPATH": str(package.parent)})  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    text = (package / "core" / "__init__.pyi").read_text()
+    names = {n for n in dir(mx) if not n.startswith("_")} - {"TransformedFunction"}
+    missing = [
+        n for n in sorted(names) if not re.search(rf"\b(def|class|import) {n}\b|^{n}\b|as {n}$", text, re.M)
+    ]
     assert missing == []
 
 
