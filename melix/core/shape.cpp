@@ -64,7 +64,7 @@ Strides broadcast_strides(std::span<const int64_t> shape, std::span<const int64_
 
 int normal_axis(std::string_view op, int axis, std::span<const int64_t> shape) {
   int ndim = static_cast<int>(shape.size());
-  if (axis < -ndim || axis >= ndim) fail(Code::value, op, "axis ", axis, " is out of range for shape ", to_string(shape));
+  if (axis < -ndim || axis >= ndim) fail(Code::index, op, "axis ", axis, " is out of range for shape ", to_string(shape));
   return axis < 0 ? axis + ndim : axis;
 }
 

@@ -37,7 +37,7 @@ Shape broadcast(std::string_view op, std::span<const int64_t> a, std::span<const
 Strides broadcast_strides(std::span<const int64_t> shape, std::span<const int64_t> strides,
                           std::span<const int64_t> target);
 
-/// An axis counted from the front; throws IndexError-like Code::value "axis 3 is out of range for shape (2, 4)".
+/// An axis counted from the front; throws Code::index "axis 3 is out of range for shape (2, 4)".
 int normal_axis(std::string_view op, int axis, std::span<const int64_t> shape);
 /// Axes counted from the front, sorted, without repeats; throws on a repeat.
 Axes normal_axes(std::string_view op, std::span<const int> axes, std::span<const int64_t> shape);
