@@ -32,6 +32,25 @@ struct SortSpecials {
   int64_t nans = 0, negative_zeros = 0;
 };
 
+/// Cumulative operations (see scan.cpp there).
+enum class Scan : uint8_t { sum, prod, max, min, logsumexp };
+
+/// Bytes of the running result of one row, at most.
+inline constexpr int kScanCarry = 16;
+
+struct ScanLoops {
+  /// Running results of nothing, for n rows side by side.
+  void (*start)(void* carries, int64_t n);
+  /// The next n elements of one row. Without `to`, only the running result is wanted.
+  void (*row)(const void* from, int64_t n, void* to, void* carry);
+  /// The next element of n rows side by side.
+  void (*column)(const void* from, int64_t n, void* to, void* carries);
+  /// The running result of a row goes on by that of what comes next.
+  void (*append)(void* carry, const void* next);
+  /// n times what stands before the first element.
+  void (*before_first)(void* to, int64_t n);
+};
+
 struct Simd {
   const char* name;
 #define MELIX_SIMD(result, function, arguments) result(*function) arguments;

@@ -1,0 +1,302 @@
+// The inner loops of sorting, on unsigned keys of 4 and 8 bytes: a network for a few hundred keys, and the split of an
+// array around a pivot. Who splits what is decided in backend/cpu/key_sort.h, what a key is in sort_keys.cpp.
+#include "melix/backend/cpu/simd/simd.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace melix::cpu::MELIX_ISA {
+namespace {
+
+#define MELIX_INLINE static inline __attribute__((always_inline))
+
+// ---- vectors ----
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+template <class T>
+struct Vector;
+template <>
+struct Vector<uint32_t> {
+  typedef uint32_t type __attribute__((vector_size(kVectorBytes)));
+};
+template <>
+struct Vector<uint64_t> {
+  typedef uint64_t type __attribute__((vector_size(kVectorBytes)));
+};
+template <class T>
+inline constexpr int kLanes = kVectorBytes / int(sizeof(T));
+
+template <int... I>
+struct Ints {};
+template <int N>
+using Count = Ints<__integer_pack(N)...>;
+template <int N>
+struct Int {
+  static constexpr int value = N;
+};
+
+// Calls f(Int<0>()), ..., f(Int<N - 1>()): a loop that is unrolled before any optimisation, so that arrays of vectors
+// become registers.
+template <int... I, class F>
+MELIX_INLINE void each(Ints<I...>, [[maybe_unused]] F f) {
+  (f(Int<I>()), ...);
+}
+#define MELIX_UNROLLED __attribute__((always_inline))
+
+// ---- the network: K vectors of L lanes, sorted as L columns of K keys each, one column after the other ----
+
+// Comparators of Batcher's odd-even merge sort of N keys.
+template <int N>
+struct Comparators {
+  int count = 0;
+  int low[N * 6 + 1] = {}, high[N * 6 + 1] = {};
+  constexpr Comparators() {
+    for (int p = 1; p < N; p *= 2) {
+      for (int k = p; k >= 1; k /= 2) {
+        for (int j = k % p; j + k < N; j += 2 * k) {
+          for (int i = 0; i < k && i + j + k < N; i++) {
+            if ((i + j) / (2 * p) != (i + j + k) / (2 * p)) continue;
+            low[count] = i + j;
+            high[count++] = i + j + k;
+          }
+        }
+      }
+    }
+  }
+};
+template <int N>
+inline constexpr Comparators<N> kComparators;
+
+template <class V>
+MELIX_INLINE void order(V& a, V& b) {
+  const V low = a < b ? a : b, high = a < b ? b : a;
+  a = low;
+  b = high;
+}
+
+// Lane l takes lane l ^ kMask.
+template <int kMask, class V, int... I>
+MELIX_INLINE V exchange(V v, Ints<I...>) {
+  return __builtin_shufflevector(v, v, (I ^ kMask)...);
+}
+// Lane l of `a` where bit kBit of l is 0, of `b` where it is 1.
+template <int kBit, class V, int... I>
+MELIX_INLINE V alternate(V a, V b, Ints<I...>) {
+  return __builtin_shufflevector(a, b, ((I & kBit) ? I + int(sizeof...(I)) : I)...);
+}
+// a0 b0 a1 b1 ... of the first (kHalf = 0) or second halves of two vectors.
+template <int kHalf, class V, int... I>
+MELIX_INLINE V interleave(V a, V b, Ints<I...>) {
+  constexpr int n = int(sizeof...(I));
+  return __builtin_shufflevector(a, b, (I / 2 + kHalf * n / 2 + (I % 2) * n)...);
+}
+
+template <class T, int K>
+struct Network {
+  using V = typename Vector<T>::type;
+  static constexpr int L = kLanes<T>;
+  using Lanes = Count<L>;
+
+  // Sorted sequences of G/2 columns become sorted ones of G columns, by a bitonic merge whose first step compares
+  // mirrored places; then columns a distance apart, then rows.
+  template <int G>
+  MELIX_INLINE void merge(V* v) {
+    if constexpr (K == 1) {
+      const V mirrored = exchange<G - 1>(v[0], Lanes());
+      const V low = v[0] < mirrored ? v[0] : mirrored, high = v[0] < mirrored ? mirrored : v[0];
+      v[0] = alternate<G / 2>(low, high, Lanes());
+    } else {
+      each(Count<K / 2>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+        V low = v[r], high = exchange<G - 1>(v[K - 1 - r], Lanes());
+        order(low, high);
+        v[r] = alternate<G / 2>(low, high, Lanes());
+        v[K - 1 - r] = exchange<G - 1>(alternate<G / 2>(high, low, Lanes()), Lanes());
+      });
+    }
+    columns<G / 4>(v);
+    rows<K / 2>(v);
+    if constexpr (G < L) merge<G * 2>(v);
+  }
+  template <int D>
+  MELIX_INLINE void columns(V* v) {
+    if constexpr (D > 0) {
+      each(Count<K>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+        const V other = exchange<D>(v[r], Lanes());
+        const V low = v[r] < other ? v[r] : other, high = v[r] < other ? other : v[r];
+        v[r] = alternate<D>(low, high, Lanes());
+      });
+      columns<D / 2>(v);
+    }
+  }
+  template <int D>
+  MELIX_INLINE void rows(V* v) {
+    if constexpr (D > 0) {
+      each(Count<K>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+        if constexpr ((r & D) == 0) order(v[r], v[r + D]);
+      });
+      rows<D / 2>(v);
+    }
+  }
+  // Columns become what lies in a row: every round interleaves the first half of the vectors with the second, which
+  // moves one bit of an element's number.
+  template <int D>
+  MELIX_INLINE void transpose(V* v) {
+    if constexpr (D > 1) {
+      V w[K];
+      each(Count<K / 2>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+        w[2 * r] = interleave<0>(v[r], v[r + K / 2], Lanes());
+        w[2 * r + 1] = interleave<1>(v[r], v[r + K / 2], Lanes());
+      });
+      each(Count<K>(), [&]<int r>(Int<r>) MELIX_UNROLLED { v[r] = w[r]; });
+      transpose<D / 2>(v);
+    }
+  }
+
+  // What of n keys lies in vector r; missing keys are the largest, so that they end up behind.
+  MELIX_INLINE V load(const T* from, int r, int64_t n) {
+    V v;
+#if defined(__AVX512F__)
+    if constexpr (L == 16) {
+      v = V(_mm512_mask_loadu_epi32(_mm512_set1_epi32(-1), __mmask16(mask(n - r * L)), from + r * L));
+    } else {
+      v = V(_mm512_mask_loadu_epi64(_mm512_set1_epi64(-1), __mmask8(mask(n - r * L)), from + r * L));
+    }
+#else
+    for (int l = 0; l < L; l++) v[l] = r * L + l < n ? from[r * L + l] : ~T(0);
+#endif
+    return v;
+  }
+  // No store with a mask: what reads the keys next would wait for it.
+  MELIX_INLINE void store(T* to, int r, int64_t n, V v) {
+    if (n >= (r + 1) * L) {
+      __builtin_memcpy(to + r * L, &v, sizeof(V));
+    } else if (n > r * L) {
+      __builtin_memcpy(to + r * L, &v, size_t(n - r * L) * sizeof(T));
+    }
+  }
+  MELIX_INLINE uint32_t mask(int64_t n) { return n >= L ? (1u << L) - 1 : n <= 0 ? 0 : (1u << n) - 1; }
+
+  static void sort(const T* from, T* to, int64_t n) {
+    V v[K];
+    each(Count<K>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+      if constexpr (r < K / 2) {
+        __builtin_memcpy(&v[r], from + r * L, sizeof(V));
+      } else {
+        v[r] = load(from, r, n);
+      }
+    });
+    each(Count<kComparators<K>.count>(),
+         [&]<int c>(Int<c>) MELIX_UNROLLED { order(v[kComparators<K>.low[c]], v[kComparators<K>.high[c]]); });
+    merge<2>(v);
+    transpose<K>(v);
+    each(Count<K>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+      if constexpr (r < K / 2) {
+        __builtin_memcpy(to + r * L, &v[r], sizeof(V));
+      } else {
+        store(to, r, n, v[r]);
+      }
+    });
+  }
+};
+
+template <class T>
+void sort_small(const T* from, T* to, int64_t n) {
+  constexpr int L = kLanes<T>;
+  if (n <= L) return Network<T, 1>::sort(from, to, n);
+  if (n <= 2 * L) return Network<T, 2>::sort(from, to, n);
+  if (n <= 4 * L) return Network<T, 4>::sort(from, to, n);
+  if (n <= 8 * L) return Network<T, 8>::sort(from, to, n);
+  Network<T, 16>::sort(from, to, n);
+}
+
+// ---- split ----
+
+template <class T>
+MELIX_INLINE void split_one(T key, T pivot, T*& left, T*& right) {
+  const bool below = key < pivot;
+  *left = key;
+  *right = key;
+  left += below;
+  right += !below;
+}
+
+#if defined(__AVX512F__)
+
+MELIX_INLINE uint32_t below(__m512i v, uint32_t pivot) {
+  return _mm512_cmplt_epu32_mask(v, _mm512_set1_epi32(int(pivot)));
+}
+MELIX_INLINE uint32_t below(__m512i v, uint64_t pivot) {
+  return _mm512_cmplt_epu64_mask(v, _mm512_set1_epi64((long long)(pivot)));
+}
+template <class T>
+MELIX_INLINE __m512i compressed(uint32_t mask, __m512i v) {
+  return sizeof(T) == 4 ? _mm512_maskz_compress_epi32(__mmask16(mask), v)
+                        : _mm512_maskz_compress_epi64(__mmask8(mask), v);
+}
+
+// Whole vectors are written on both sides: what is too much lies where x was read already, and where `others` has not
+// been written.
+template <class T>
+MELIX_INLINE int64_t split_of(T* x, int64_t n, T pivot, T* others) {
+  constexpr int L = kLanes<T>;
+  constexpr uint32_t kAll = (1u << L) - 1;
+  T *left = x, *right = others;
+  int64_t i = 0;
+  for (; i + L <= n; i += L) {
+    const __m512i v = _mm512_loadu_si512(x + i);
+    const uint32_t mask = below(v, pivot);
+    _mm512_storeu_si512(left, compressed<T>(mask, v));
+    _mm512_storeu_si512(right, compressed<T>(~mask & kAll, v));
+    const int count = __builtin_popcount(mask);
+    left += count;
+    right += L - count;
+  }
+  // The last vector once more, but for the lanes that were done. (Stores with masks are slow to read back.)
+  if (i < n && n >= L && left + L <= x + n) {
+    const uint32_t valid = kAll & (kAll << (L - int(n - i)));
+    const __m512i v = _mm512_loadu_si512(x + n - L);
+    const uint32_t mask = below(v, pivot);
+    _mm512_storeu_si512(left, compressed<T>(mask & valid, v));
+    _mm512_storeu_si512(right, compressed<T>(~mask & valid, v));
+    left += __builtin_popcount(mask & valid);
+    right += __builtin_popcount(~mask & valid);
+    i = n;
+  }
+  for (; i < n; i++) split_one(x[i], pivot, left, right);
+  __builtin_memcpy(left, others, size_t(right - others) * sizeof(T));
+  return left - x;
+}
+
+#else
+
+template <class T>
+MELIX_INLINE int64_t split_of(T* x, int64_t n, T pivot, T* others) {
+  T *left = x, *right = others;
+  for (int64_t i = 0; i < n; i++) split_one(x[i], pivot, left, right);
+  __builtin_memcpy(left, others, size_t(right - others) * sizeof(T));
+  return left - x;
+}
+
+#endif
+
+}  // namespace
+
+int sort_small_most(int bytes) { return 16 * kVectorBytes / bytes; }
+void sort_small32(const uint32_t* from, uint32_t* to, int64_t n) { sort_small(from, to, n); }
+void sort_small64(const uint64_t* from, uint64_t* to, int64_t n) { sort_small(from, to, n); }
+int64_t split32(uint32_t* x, int64_t n, uint32_t pivot, uint32_t* others) {
+  return split_of(x, n, pivot, others);
+}
+int64_t split64(uint64_t* x, int64_t n, uint64_t pivot, uint64_t* others) {
+  return split_of(x, n, pivot, others);
+}
+
+}  // namespace melix::cpu::MELIX_ISA
