@@ -317,13 +317,16 @@ array gumbel(const Shape& shape, Dtype dtype, const std::optional<array>& key, S
   return -log(-log(unit("gumbel", shape, dtype, key)));
 }
 
-// Number of the first of the largest elements along an axis.
+// Number of the first of the largest elements along an axis; the last number where they are NaN.
 array largest(const array& a, int axis) {
+  int64_t n = a.shape()[uint32_t(axis)];
+  if (n == 0)
+    fail(Code::value, "categorical", "axis ", axis, " of shape ", a.shape(), " has nothing to draw from");
   Shape along(a.ndim(), 1);
-  along[uint32_t(axis)] = a.shape()[uint32_t(axis)];
-  array index = reshape(arange(int64_t(0), a.shape()[uint32_t(axis)], {}, uint32), along);
-  array none(int64_t(UINT32_MAX), uint32);
-  return min(where(equal(a, max(a, std::vector<int>{axis}, true)), index, none), std::vector<int>{axis});
+  along[uint32_t(axis)] = n;
+  array index = reshape(arange(int64_t(0), n, {}, uint32), along);
+  array is_largest = equal(a, max(a, std::vector<int>{axis}, true));
+  return min(where(is_largest, index, array(n - 1, uint32)), std::vector<int>{axis});
 }
 
 // The largest of logits + Gumbel noise is at i with the probability of i.

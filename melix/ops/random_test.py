@@ -282,6 +282,7 @@ def test_multivariate_normal_shapes(key):
         (["not both"], lambda: random.categorical(mx.zeros((3,)), shape=(2,), num_samples=2)),
         (["(3,)", "(4, 5)"], lambda: random.categorical(mx.zeros((4, 5, 6)), shape=(3,))),
         (["-1"], lambda: random.categorical(mx.zeros((3,)), num_samples=-1)),
+        (["(3, 0)"], lambda: random.categorical(mx.zeros((3, 0)))),
         (["-3"], lambda: random.permutation(-3)),
         (["float16"], lambda: random.multivariate_normal(mx.zeros((2,)), mx.eye(2), dtype=mx.float16)),
         (["(2, 2)", "3"], lambda: random.multivariate_normal(mx.zeros((3,)), mx.eye(2))),
