@@ -41,6 +41,7 @@ target_compile_features(melix PUBLIC cxx_std_20)
 target_include_directories(melix PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
   $<BUILD_INTERFACE:${melix_generated}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(melix PUBLIC Threads::Threads PRIVATE ${CMAKE_DL_LIBS})
+target_link_options(melix PRIVATE -Wl,-z,nodelete)  # its threads live until the process ends: dlclose must not unmap it
 
 # Kernels see nothing of the library but headers. -fno-trapping-math lets the vectoriser turn a choice into a blend,
 # -fno-math-errno lets sqrt be one instruction; neither changes the bits of a result.

@@ -10,14 +10,14 @@ import time
 
 import melix.core as mx
 
-NAMES = """andromeda antlia apus aquarius aquila ara aries auriga bootes caelum camelopardalis cancer canes canis capricornus
-carina cassiopeia centaurus cepheus cetus chamaeleon circinus columba coma corona corvus crater crux cygnus delphinus
+NAMES = """andromeda antlia apus aquarius aquila ara aries auriga bootes caelum camelopardalis cancer canes canis
+capricornus carina cassiopeia centaurus cepheus cetus chamaeleon circinus columba coma corona corvus crater crux cygnus delphinus
 dorado draco equuleus eridanus fornax gemini grus hercules horologium hydra hydrus indus lacerta leo lepus libra lupus
 lynx lyra mensa microscopium monoceros musca norma octans ophiuchus orion pavo pegasus perseus phoenix pictor pisces
 piscis puppis pyxis reticulum sagitta sagittarius scorpius sculptor scutum serpens sextans taurus telescopium
 triangulum tucana ursa vela virgo volans vulpecula berenices borealis australis venatici major minor""".split()
 LETTERS = "." + "abcdefghijklmnopqrstuvwxyz"  # the dot starts and ends a name
-CONTEXT = 4
+CONTEXT = 3
 
 
 def examples():
@@ -31,7 +31,7 @@ def examples():
     return mx.array(contexts), mx.array(targets)
 
 
-def make_parameters(width=64, embedding=16):
+def make_parameters(width=48, embedding=12):
     def normal(*shape):
         return mx.random.normal(shape) * shape[0] ** -0.5
 
@@ -70,7 +70,7 @@ def invent(p, key):
     name, context = "", [0] * CONTEXT
     while len(name) < 16:
         key, draw = mx.random.split(key)
-        code = mx.random.categorical(logits(p, mx.array([context])) * 1.5, key=draw).item()
+        code = mx.random.categorical(logits(p, mx.array([context])) , key=draw).item()
         if code == 0:
             break
         name += LETTERS[code]
@@ -80,9 +80,9 @@ def invent(p, key):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=300, help="training steps (default: 300)")
+    parser.add_argument("--steps", type=int, default=100, help="training steps (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
-    parser.add_argument("--names", type=int, default=8, help="names to invent at the end (default: 8)")
+    parser.add_argument("--names", type=int, default=10, help="names to invent at the end (default: 10)")
     options = parser.parse_args()
 
     mx.random.seed(options.seed)

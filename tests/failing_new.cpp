@@ -15,8 +15,9 @@ void fail_new(int64_t n) { countdown = n; }
 namespace {
 void* allocate(size_t bytes, size_t alignment) {
   if (melix::countdown > 0 && --melix::countdown == 0) throw std::bad_alloc();
-  void* block = alignment > alignof(std::max_align_t) ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
-                                                      : std::malloc(bytes ? bytes : 1);
+  void* block = alignment > alignof(std::max_align_t)
+                    ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
+                    : std::malloc(bytes ? bytes : 1);
   if (!block) throw std::bad_alloc();
   return block;
 }

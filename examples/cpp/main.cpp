@@ -26,8 +26,8 @@ int main() {
     slope = next[0], offset = next[1], value = next[2];
     mx::eval(slope, offset, value);
   }
-  std::printf("melix %s: slope %.2f, offset %.2f, loss %.5f\n", mx::version(), slope.item<float>(), offset.item<float>(),
-              value.item<float>());
+  std::printf("melix %s: slope %.2f, offset %.2f, loss %.5f\n", mx::version(), slope.item<float>(),
+              offset.item<float>(), value.item<float>());
 
   try {
     mx::reshape(x, {3, 3});

@@ -27,7 +27,8 @@ struct Backend {
   Kernel (*kernel)(const Op& op);
   /// Evaluates a region over `shape`: inputs broadcast to it, outputs are row-major and may share memory with an input
   /// of the same layout that is not read any more (donation).
-  void (*run_region)(const Region& region, const Shape& shape, std::span<const View> inputs, std::span<View> outputs);
+  void (*run_region)(const Region& region, const Shape& shape, std::span<const View> inputs,
+                     std::span<View> outputs);
   /// Copies elements of one dtype between windows of one shape.
   void (*copy)(const View& from, View& to);
   /// The instruction set or device in words, as MELIX_CPU would name it.

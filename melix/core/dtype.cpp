@@ -46,7 +46,8 @@ Dtype promote(Dtype a, Dtype b) {
   if (a == b) return a;
   Kind ka = kind_of(a), kb = kind_of(b);
   if (ka == Kind::complex_floating || kb == Kind::complex_floating) return complex64;
-  if (ka == Kind::floating && kb == Kind::floating) return size_of(a) == size_of(b) ? float32 : size_of(a) > size_of(b) ? a : b;
+  if (ka == Kind::floating && kb == Kind::floating)
+    return size_of(a) == size_of(b) ? float32 : size_of(a) > size_of(b) ? a : b;
   if (ka == Kind::floating) return a;
   if (kb == Kind::floating) return b;
   if (ka == Kind::boolean) return b;
@@ -58,12 +59,16 @@ bool issubdtype(Category a, Category b) {
   auto parent = [](Category c) {
     switch (c) {
       case Category::complexfloating:
-      case Category::floating: return Category::inexact;
+      case Category::floating:
+        return Category::inexact;
       case Category::signedinteger:
-      case Category::unsignedinteger: return Category::integer;
+      case Category::unsignedinteger:
+        return Category::integer;
       case Category::integer:
-      case Category::inexact: return Category::number;
-      default: return Category::generic;
+      case Category::inexact:
+        return Category::number;
+      default:
+        return Category::generic;
     }
   };
   for (;; a = parent(a)) {
@@ -74,11 +79,16 @@ bool issubdtype(Category a, Category b) {
 
 bool issubdtype(Dtype dtype, Category category) {
   switch (kind_of(dtype)) {
-    case Kind::boolean: return category == Category::generic;
-    case Kind::unsigned_integer: return issubdtype(Category::unsignedinteger, category);
-    case Kind::signed_integer: return issubdtype(Category::signedinteger, category);
-    case Kind::floating: return issubdtype(Category::floating, category);
-    default: return issubdtype(Category::complexfloating, category);
+    case Kind::boolean:
+      return category == Category::generic;
+    case Kind::unsigned_integer:
+      return issubdtype(Category::unsignedinteger, category);
+    case Kind::signed_integer:
+      return issubdtype(Category::signedinteger, category);
+    case Kind::floating:
+      return issubdtype(Category::floating, category);
+    default:
+      return issubdtype(Category::complexfloating, category);
   }
 }
 

@@ -64,7 +64,8 @@ Dtype promote(Dtype a, Dtype b);
 /// The type that an operation of real analysis (exp, sin, mean) computes for an argument of this type.
 constexpr Dtype inexact_of(Dtype dtype) { return is_inexact(dtype) ? dtype : float32; }
 
-/// Kinds of types as a tree, for issubdtype: generic > number > {integer > {signed, unsigned}, inexact > {floating, complex}}.
+/// Kinds of types as a tree, for issubdtype: generic > number > {integer > {signed, unsigned}, inexact > {floating,
+/// complex}}.
 enum class Category : uint8_t {
   complexfloating,
   floating,

@@ -34,7 +34,8 @@ class Error : public std::exception {
   std::string text_;
 };
 
-/// Throws an Error whose text is the parts written one after the other: fail(Code::value, "softmax", "axis ", 3, " ...").
+/// Throws an Error whose text is the parts written one after the other: fail(Code::value, "softmax", "axis ", 3, "
+/// ...").
 template <class... Parts>
 [[noreturn]] void fail(Code code, std::string_view op, const Parts&... parts) {
   throw Error(code, op, concat(parts...));

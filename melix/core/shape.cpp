@@ -8,7 +8,8 @@
 namespace melix {
 
 int64_t elements(std::string_view op, std::span<const int64_t> shape) {
-  if (shape.size() > kMaxDims) fail(Code::value, op, "arrays have at most ", kMaxDims, " dimensions, got ", shape.size());
+  if (shape.size() > kMaxDims)
+    fail(Code::value, op, "arrays have at most ", kMaxDims, " dimensions, got ", shape.size());
   int64_t n = 1;
   bool overflow = false, empty = false;
   for (int64_t d : shape) {
@@ -47,13 +48,15 @@ Shape broadcast(std::string_view op, std::span<const int64_t> a, std::span<const
   for (size_t i = 0; i < b.size(); i++) {
     int64_t da = a[lead + i], db = b[i];
     if (da == db || db == 1) continue;
-    if (da != 1) fail(Code::value, op, "shapes ", to_string(a), " and ", to_string(b), " cannot be broadcast together");
+    if (da != 1)
+      fail(Code::value, op, "shapes ", to_string(a), " and ", to_string(b), " cannot be broadcast together");
     out[lead + i] = db;
   }
   return out;
 }
 
-Strides broadcast_strides(std::span<const int64_t> shape, std::span<const int64_t> strides, std::span<const int64_t> target) {
+Strides broadcast_strides(std::span<const int64_t> shape, std::span<const int64_t> strides,
+                          std::span<const int64_t> target) {
   Strides out(static_cast<uint32_t>(target.size()), 0);
   size_t lead = target.size() - shape.size();
   for (size_t i = 0; i < shape.size(); i++) {
@@ -64,7 +67,8 @@ Strides broadcast_strides(std::span<const int64_t> shape, std::span<const int64_
 
 int normal_axis(std::string_view op, int axis, std::span<const int64_t> shape) {
   int ndim = static_cast<int>(shape.size());
-  if (axis < -ndim || axis >= ndim) fail(Code::index, op, "axis ", axis, " is out of range for shape ", to_string(shape));
+  if (axis < -ndim || axis >= ndim)
+    fail(Code::index, op, "axis ", axis, " is out of range for shape ", to_string(shape));
   return axis < 0 ? axis + ndim : axis;
 }
 

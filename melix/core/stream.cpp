@@ -17,7 +17,8 @@ struct Defaults {
 };
 
 Defaults& defaults() {
-  static Defaults* instance = new Defaults;  // never destroyed: streams may be asked for while the process exits
+  static Defaults* instance =
+      new Defaults;  // never destroyed: streams may be asked for while the process exits
   return *instance;
 }
 
@@ -36,7 +37,9 @@ int device_count(DeviceType type) { return type == DeviceType::cpu ? 1 : 0; }
 
 bool is_available(Device device) { return device.index >= 0 && device.index < device_count(device.type); }
 
-Device default_device() { return has_scope ? scoped.device : default_device_.load(std::memory_order_relaxed); }
+Device default_device() {
+  return has_scope ? scoped.device : default_device_.load(std::memory_order_relaxed);
+}
 
 void set_default_device(Device device) {
   require_device(device);
@@ -82,9 +85,12 @@ int stream_count() {
 
 Stream StreamOrDevice::resolve() const {
   switch (kind_) {
-    case Kind::stream: return stream_;
-    case Kind::device: return default_stream(stream_.device);
-    default: return has_scope ? scoped : default_stream(default_device());
+    case Kind::stream:
+      return stream_;
+    case Kind::device:
+      return default_stream(stream_.device);
+    default:
+      return has_scope ? scoped : default_stream(default_device());
   }
 }
 
@@ -102,6 +108,8 @@ void append(std::string& out, Device device) {
   out += concat("Device(", device.type == DeviceType::cpu ? "cpu" : "gpu", ", ", device.index, ")");
 }
 
-void append(std::string& out, Stream stream) { out += concat("Stream(", stream.device, ", ", stream.index, ")"); }
+void append(std::string& out, Stream stream) {
+  out += concat("Stream(", stream.device, ", ", stream.index, ")");
+}
 
 }  // namespace melix

@@ -1,4 +1,5 @@
-// Devices, and streams: queues of work on a device. A device is an argument of an operation, never a property of an array.
+// Devices, and streams: queues of work on a device. A device is an argument of an operation, never a property of an
+// array.
 #pragma once
 
 #include <string>
@@ -8,6 +9,8 @@ namespace melix {
 enum class DeviceType : unsigned char { cpu, gpu };
 
 struct Device {
+  static constexpr DeviceType cpu = DeviceType::cpu, gpu = DeviceType::gpu;
+
   DeviceType type = DeviceType::cpu;
   int index = 0;
   bool operator==(const Device&) const = default;
@@ -20,12 +23,14 @@ struct Stream {
   bool operator==(const Stream&) const = default;
 };
 
-/// What the last argument of every operation takes: nothing (the default stream), a device (its default stream) or a stream.
+/// What the last argument of every operation takes: nothing (the default stream), a device (its default stream) or a
+/// stream.
 class StreamOrDevice {
  public:
   StreamOrDevice() = default;
   StreamOrDevice(Stream stream) : kind_(Kind::stream), stream_(stream) {}
   StreamOrDevice(Device device) : kind_(Kind::device), stream_{0, device} {}
+  StreamOrDevice(DeviceType type) : StreamOrDevice(Device{type, 0}) {}
   /// The stream meant, resolved on the calling thread.
   Stream resolve() const;
 

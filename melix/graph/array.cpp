@@ -71,14 +71,16 @@ T array::item() const {
   return with_type(v.dtype, [&](auto type) { return convert_element<T>(*v.as<decltype(type)>()); });
 }
 
-#define MELIX_DTYPE(name, kind, bytes, stored, ...)      \
-  template array::array(const stored*, Shape, Dtype);    \
+#define MELIX_DTYPE(name, kind, bytes, stored, ...)   \
+  template array::array(const stored*, Shape, Dtype); \
   template stored array::item<stored>() const;
 #include "melix/core/dtype.inc"
 #undef MELIX_DTYPE
 
-array::array(std::initializer_list<float> values) : array(values.begin(), Shape{int64_t(values.size())}, float32) {}
-array::array(std::initializer_list<int> values) : array(values.begin(), Shape{int64_t(values.size())}, int32) {}
+array::array(std::initializer_list<float> values)
+    : array(values.begin(), Shape{int64_t(values.size())}, float32) {}
+array::array(std::initializer_list<int> values)
+    : array(values.begin(), Shape{int64_t(values.size())}, int32) {}
 
 int64_t array::shape(int axis) const { return shape()[uint32_t(normal_axis("shape", axis, shape()))]; }
 

@@ -18,6 +18,8 @@ struct Node;
 
 /// Where the elements of an evaluated array are: a window on a buffer.
 struct View {
+  using Relocatable = void;  // moving the bytes moves the view (small_vector.h)
+
   Shape shape;
   Strides strides;  // in elements
   Ref<Buffer> buffer;
@@ -40,6 +42,8 @@ View allocate_view(Shape shape, Dtype dtype);
 
 class array {
  public:
+  using Relocatable = void;
+
   /// A scalar of the type that belongs to T; the second form converts.
   array(bool value);
   array(int value);

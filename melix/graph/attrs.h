@@ -24,7 +24,8 @@
 namespace melix {
 
 /// Every type a field may have, as it is exported.
-using AttrValue = std::variant<bool, int64_t, double, std::string, Dtype, std::vector<int64_t>, std::vector<double>>;
+using AttrValue =
+    std::variant<bool, int64_t, double, std::string, Dtype, std::vector<int64_t>, std::vector<double>>;
 using AttrList = std::vector<std::pair<std::string, AttrValue>>;
 
 class Attrs : public RefCounted {
@@ -60,10 +61,7 @@ inline AttrValue pack(const std::string& v) { return v; }
 inline AttrValue pack(Dtype v) { return v; }
 inline AttrValue pack(const std::vector<double>& v) { return v; }
 template <class E>
-  requires std::is_enum_v<E>
-AttrValue pack(E v) {
-  return int64_t(v);
-}
+requires std::is_enum_v<E> AttrValue pack(E v) { return int64_t(v); }
 template <class T, uint32_t N>
 AttrValue pack(const SmallVector<T, N>& v) {
   return std::vector<int64_t>(v.begin(), v.end());
@@ -74,7 +72,8 @@ void unpack(const AttrValue& from, T& to) {
   if constexpr (requires { to.push_back(int64_t()); } && !std::is_same_v<T, std::vector<double>> &&
                 !std::is_same_v<T, std::string>) {
     to.clear();
-    for (int64_t v : std::get<std::vector<int64_t>>(from)) to.push_back(static_cast<typename T::value_type>(v));
+    for (int64_t v : std::get<std::vector<int64_t>>(from))
+      to.push_back(static_cast<typename T::value_type>(v));
   } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, double> || std::is_same_v<T, Dtype> ||
                        std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<double>>) {
     to = std::get<T>(from);
@@ -89,7 +88,8 @@ class Attributes : public Attrs {
  public:
   AttrList list() const final {
     AttrList out;
-    std::apply([&](auto... f) { (out.emplace_back(f.name, attr_detail::pack(self().*f.member)), ...); }, Derived::fields());
+    std::apply([&](auto... f) { (out.emplace_back(f.name, attr_detail::pack(self().*f.member)), ...); },
+               Derived::fields());
     return out;
   }
 

@@ -57,7 +57,8 @@ Ref<Node> make_node(const Op& op, Ref<const Attrs> attrs, Inputs inputs, StreamO
   node->inputs = std::move(inputs);
   node->stream = s.resolve();
   for (Aval& aval : avals) {
-    node->results.push_back(View{.shape = std::move(aval.shape), .strides = {}, .buffer = {}, .dtype = aval.dtype});
+    node->results.push_back(
+        View{.shape = std::move(aval.shape), .strides = {}, .buffer = {}, .dtype = aval.dtype});
   }
   return node;
 }

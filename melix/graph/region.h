@@ -25,7 +25,9 @@ struct Region {
   SmallVector<Instruction, 8> body;
   SmallVector<uint16_t, 2> outputs;  // value numbers of instructions
 
-  Dtype dtype(uint16_t value) const { return value < inputs.size() ? inputs[value] : body[value - inputs.size()].out; }
+  Dtype dtype(uint16_t value) const {
+    return value < inputs.size() ? inputs[value] : body[value - inputs.size()].out;
+  }
 };
 
 }  // namespace melix

@@ -27,15 +27,27 @@ constexpr auto none = std::nullopt;
 const Row kRows[] = {
     {"astype", Domain::all, Out::same, {}},
     {"where", Domain::all, Out::same, {}},
-#define MELIX_UNARY(name, domain, out, value, derivative, doc) \
-  {#name, Domain::domain, Out::out, {[](const array& g, const array& a, const array&, const array& y) -> MaybeArray { \
-     (void)g, (void)a, (void)y; return derivative; }, nullptr}},
-#define MELIX_BINARY(name, domain, out, value, da, db, doc) \
-  {#name, Domain::domain, Out::out, { \
-     [](const array& g, const array& a, const array& b, const array& y) -> MaybeArray { \
-       (void)g, (void)a, (void)b, (void)y; return da; }, \
-     [](const array& g, const array& a, const array& b, const array& y) -> MaybeArray { \
-       (void)g, (void)a, (void)b, (void)y; return db; }}},
+#define MELIX_UNARY(name, domain, out, value, derivative, doc)                       \
+  {#name,                                                                            \
+   Domain::domain,                                                                   \
+   Out::out,                                                                         \
+   {[](const array& g, const array& a, const array&, const array& y) -> MaybeArray { \
+      (void)g, (void)a, (void)y;                                                     \
+      return derivative;                                                             \
+    },                                                                               \
+    nullptr}},
+#define MELIX_BINARY(name, domain, out, value, da, db, doc)                            \
+  {#name,                                                                              \
+   Domain::domain,                                                                     \
+   Out::out,                                                                           \
+   {[](const array& g, const array& a, const array& b, const array& y) -> MaybeArray { \
+      (void)g, (void)a, (void)b, (void)y;                                              \
+      return da;                                                                       \
+    },                                                                                 \
+    [](const array& g, const array& a, const array& b, const array& y) -> MaybeArray { \
+      (void)g, (void)a, (void)b, (void)y;                                              \
+      return db;                                                                       \
+    }}},
 #include "melix/ops/elementwise.inc"
 #undef MELIX_UNARY
 #undef MELIX_BINARY
@@ -48,21 +60,32 @@ Dtype computed_dtype(const Row& row, Dtype given) {
   bool fits = true;
   Dtype computed = given;
   switch (row.domain) {
-    case Domain::all: break;
-    case Domain::number: fits = given != bool_; break;
+    case Domain::all:
+      break;
+    case Domain::number:
+      fits = given != bool_;
+      break;
     case Domain::real:
-    case Domain::rounding: fits = !is_complex(given); break;
-    case Domain::inexact: computed = inexact_of(given); break;
+    case Domain::rounding:
+      fits = !is_complex(given);
+      break;
+    case Domain::inexact:
+      computed = inexact_of(given);
+      break;
     case Domain::floating:
       fits = !is_complex(given);
       computed = inexact_of(given);
       break;
-    case Domain::integer: fits = !is_inexact(given); break;
+    case Domain::integer:
+      fits = !is_inexact(given);
+      break;
     case Domain::shift:
       fits = !is_inexact(given);
       computed = given == bool_ ? uint8 : given;
       break;
-    case Domain::logical: computed = bool_; break;
+    case Domain::logical:
+      computed = bool_;
+      break;
   }
   if (!fits) fail(Code::value, row.name, "is not defined for ", given);
   return computed;
@@ -86,7 +109,8 @@ void infer(const Attrs*, std::span<const array> inputs, Avals& out) {
 }
 
 // Expressions of the table are linear in g. For complex functions the gradient takes the conjugate of the factors.
-MaybeArray times_conjugate(Derivative derivative, const array& g, const array& a, const array& b, const array& y) {
+MaybeArray times_conjugate(Derivative derivative, const array& g, const array& a, const array& b,
+                           const array& y) {
   if (!is_complex(a.dtype())) return derivative(g, a, b, y);
   MaybeArray out = derivative(conj(g), a, b, y);
   return out ? MaybeArray(conj(*out)) : out;
@@ -190,7 +214,8 @@ std::vector<MaybeArray> select_vjp(const VjpContext& c) {
 std::vector<MaybeArray> select_jvp(const JvpContext& c) {
   if (!c.tangents[1] && !c.tangents[2]) return {std::nullopt};
   array zero(int64_t(0), c.outputs[0].dtype());
-  return {broadcast_to(where(c.inputs[0], c.tangents[1].value_or(zero), c.tangents[2].value_or(zero)), c.outputs[0].shape())};
+  return {broadcast_to(where(c.inputs[0], c.tangents[1].value_or(zero), c.tangents[2].value_or(zero)),
+                       c.outputs[0].shape())};
 }
 
 }  // namespace
@@ -211,13 +236,13 @@ const Op select{.name = "where",
                 .jvp = select_jvp,
                 .vmap = vmap<select>,
                 .elementwise = int16_t(Elementwise::select)};
-#define MELIX_UNARY(op_name, ...)                                        \
-  const Op op_name{.name = #op_name,                                     \
-                   .kind = OpClass::elementwise,                         \
-                   .infer = infer<int(Elementwise::op_name)>,            \
-                   .vjp = vjp<int(Elementwise::op_name)>,                \
-                   .jvp = jvp<int(Elementwise::op_name)>,                \
-                   .vmap = vmap<op_name>,                                \
+#define MELIX_UNARY(op_name, ...)                             \
+  const Op op_name{.name = #op_name,                          \
+                   .kind = OpClass::elementwise,              \
+                   .infer = infer<int(Elementwise::op_name)>, \
+                   .vjp = vjp<int(Elementwise::op_name)>,     \
+                   .jvp = jvp<int(Elementwise::op_name)>,     \
+                   .vmap = vmap<op_name>,                     \
                    .elementwise = int16_t(Elementwise::op_name)};
 #define MELIX_BINARY MELIX_UNARY
 #include "melix/ops/elementwise.inc"
@@ -243,7 +268,8 @@ array where(const array& condition, const array& x, const array& y, StreamOrDevi
   return make(op::select, {}, {astype(condition, bool_, s), astype(x, dtype, s), astype(y, dtype, s)}, s);
 }
 
-array clip(const array& a, const std::optional<array>& a_min, const std::optional<array>& a_max, StreamOrDevice s) {
+array clip(const array& a, const std::optional<array>& a_min, const std::optional<array>& a_max,
+           StreamOrDevice s) {
   if (!a_min && !a_max) fail(Code::value, "clip", "needs at least one of a_min and a_max");
   array out = a_min ? maximum(a, *a_min, s) : a;
   return a_max ? minimum(out, *a_max, s) : out;
@@ -287,7 +313,8 @@ array isclose(const array& a, const array& b, double rtol, double atol, bool equ
   return equal_nan ? close || (isnan(u) && isnan(v)) : close;
 }
 
-array nan_to_num(const array& a, double nan, std::optional<double> posinf, std::optional<double> neginf, StreamOrDevice s) {
+array nan_to_num(const array& a, double nan, std::optional<double> posinf, std::optional<double> neginf,
+                 StreamOrDevice s) {
   if (!is_floating(a.dtype())) {
     if (is_complex(a.dtype())) fail(Code::value, "nan_to_num", "is not defined for ", a.dtype());
     return a;

@@ -77,8 +77,10 @@ array radians(const array& a, StreamOrDevice s = {});
 /// @python keyword=none
 std::vector<array> divmod(const array& a, const array& b, StreamOrDevice s = {});
 
-/// Whether |a - b| <= atol + rtol * |b| elementwise; infinities of one sign are close. NaNs are close to each other only with `equal_nan`.
-array isclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false, StreamOrDevice s = {});
+/// Whether |a - b| <= atol + rtol * |b| elementwise; infinities of one sign are close. NaNs are close to each other
+/// only with `equal_nan`.
+array isclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false,
+              StreamOrDevice s = {});
 
 /// NaN replaced by `nan`, infinities by `posinf` and `neginf` (by default the largest finite values).
 array nan_to_num(const array& a, double nan = 0.0, std::optional<double> posinf = std::nullopt,
@@ -89,17 +91,15 @@ array nan_to_num(const array& a, double nan = 0.0, std::optional<double> posinf 
 inline array conj(const array& a, StreamOrDevice s = {}) { return conjugate(a, s); }
 
 // Operators of arrays with arrays and with scalars; a scalar takes the array's type (see weak).
-#define MELIX_OPERATOR(symbol, function)                                                     \
-  inline array operator symbol(const array& a, const array& b) { return function(a, b); }    \
-  template <class T>                                                                         \
-    requires std::is_arithmetic_v<T>                                                         \
-  array operator symbol(const array& a, T b) {                                               \
-    return function(a, weak(b, a.dtype()));                                                  \
-  }                                                                                          \
-  template <class T>                                                                         \
-    requires std::is_arithmetic_v<T>                                                         \
-  array operator symbol(T a, const array& b) {                                               \
-    return function(weak(a, b.dtype()), b);                                                  \
+#define MELIX_OPERATOR(symbol, function)                                                  \
+  inline array operator symbol(const array& a, const array& b) { return function(a, b); } \
+  template <class T>                                                                      \
+  requires std::is_arithmetic_v<T> array operator symbol(const array& a, T b) {           \
+    return function(a, weak(b, a.dtype()));                                               \
+  }                                                                                       \
+  template <class T>                                                                      \
+  requires std::is_arithmetic_v<T> array operator symbol(T a, const array& b) {           \
+    return function(weak(a, b.dtype()), b);                                               \
   }
 
 /// A scalar beside an array of type `other`: it takes that type, unless a fraction meets an integer (float32).

@@ -14,10 +14,14 @@ namespace {
 // The dtype in which sums and products of this one are kept.
 Dtype accumulated(Dtype dtype) {
   switch (kind_of(dtype)) {
-    case Kind::boolean: return int32;
-    case Kind::unsigned_integer: return size_of(dtype) < 4 ? uint32 : dtype;
-    case Kind::signed_integer: return size_of(dtype) < 4 ? int32 : dtype;
-    default: return dtype;
+    case Kind::boolean:
+      return int32;
+    case Kind::unsigned_integer:
+      return size_of(dtype) < 4 ? uint32 : dtype;
+    case Kind::signed_integer:
+      return size_of(dtype) < 4 ? int32 : dtype;
+    default:
+      return dtype;
   }
 }
 
@@ -46,11 +50,14 @@ void infer(const Attrs* attrs, std::span<const array> in, Avals& out) {
   if (!sums && !logical) {
     for (int axis : a.axes) {
       if (in[0].shape()[uint32_t(axis)] == 0) {
-        fail(Code::value, kOp.name, "axis ", axis, " of shape ", in[0].shape(), " has no element to choose from");
+        fail(Code::value, kOp.name, "axis ", axis, " of shape ", in[0].shape(),
+             " has no element to choose from");
       }
     }
   }
-  out.push_back({reduced(in[0].shape(), a), logical ? bool_ : sums ? accumulated(in[0].dtype()) : in[0].dtype()});
+  out.push_back({reduced(in[0].shape(), a), logical ? bool_
+                                            : sums  ? accumulated(in[0].dtype())
+                                                    : in[0].dtype()});
 }
 
 template <const Op& kOp>
@@ -125,9 +132,15 @@ Dtype mean_dtype(Dtype dtype) { return carrier_of(inexact_of(dtype)); }
 }  // namespace
 
 namespace op {
-#define MELIX_REDUCTION(symbol, vjp_rule, jvp_rule)                                                       \
-  const Op symbol{.name = #symbol, .infer = infer<symbol>, .vjp = vjp_rule, .jvp = jvp_rule, .vmap = vmap<symbol>, \
-                  .read_attrs = ReduceAttrs::read, .layout = InputLayout::any, .takes_region = true};
+#define MELIX_REDUCTION(symbol, vjp_rule, jvp_rule) \
+  const Op symbol{.name = #symbol,                  \
+                  .infer = infer<symbol>,           \
+                  .vjp = vjp_rule,                  \
+                  .jvp = jvp_rule,                  \
+                  .vmap = vmap<symbol>,             \
+                  .read_attrs = ReduceAttrs::read,  \
+                  .layout = InputLayout::any,       \
+                  .takes_region = true};
 MELIX_REDUCTION(sum, sum_vjp, sum_jvp)
 MELIX_REDUCTION(prod, prod_vjp, nullptr)
 MELIX_REDUCTION(max, choice_vjp, nullptr)

@@ -27,7 +27,8 @@ array sum(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = 
 
 /// Product along axes.
 /// @python method
-array prod(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, StreamOrDevice s = {});
+array prod(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false,
+           StreamOrDevice s = {});
 
 /// Largest element along axes; NaN if there is one.
 /// @python method
@@ -47,22 +48,27 @@ array any(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = 
 
 /// Arithmetic mean along axes. Integers and bool give float32; 16-bit floats are summed in float32.
 /// @python method
-array mean(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, StreamOrDevice s = {});
+array mean(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false,
+           StreamOrDevice s = {});
 
 /// Variance along axes: the sum of squared distances from the mean over n - ddof.
 /// @python method
-array var(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, int ddof = 0, StreamOrDevice s = {});
+array var(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, int ddof = 0,
+          StreamOrDevice s = {});
 
 /// Standard deviation along axes: the root of the variance.
 /// @python method
-array std(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, int ddof = 0, StreamOrDevice s = {});
+array std(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, int ddof = 0,
+          StreamOrDevice s = {});
 
 /// log(sum(exp(a))) along axes, without overflow.
 /// @python method
-array logsumexp(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, StreamOrDevice s = {});
+array logsumexp(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false,
+                StreamOrDevice s = {});
 
 /// Number of elements that are not zero, along axes, as int32.
-array count_nonzero(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false, StreamOrDevice s = {});
+array count_nonzero(const array& a, const MaybeAxes& axis = std::nullopt, bool keepdims = false,
+                    StreamOrDevice s = {});
 
 /// Whether all elements are close (see isclose): a boolean scalar.
 array allclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false,

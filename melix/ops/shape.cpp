@@ -41,7 +41,9 @@ Shape with_batch(int64_t batch, const Shape& shape) {
   return out;
 }
 
-void infer_same(const Attrs*, std::span<const array> in, Avals& out) { out.push_back({in[0].shape(), in[0].dtype()}); }
+void infer_same(const Attrs*, std::span<const array> in, Avals& out) {
+  out.push_back({in[0].shape(), in[0].dtype()});
+}
 bool view_same(const Attrs*, std::span<const View> in, std::span<View> out) {
   out[0] = in[0];
   return true;
@@ -108,7 +110,9 @@ bool view_reshape(const Attrs*, std::span<const View> in, std::span<View> out) {
   return true;
 }
 
-std::vector<MaybeArray> reshape_vjp(const VjpContext& c) { return {reshape(c.cotangents[0], c.inputs[0].shape())}; }
+std::vector<MaybeArray> reshape_vjp(const VjpContext& c) {
+  return {reshape(c.cotangents[0], c.inputs[0].shape())};
+}
 
 std::vector<array> reshape_vmap(const VmapContext& c) {
   Shape per_example(c.inputs[0].shape().begin() + 1, c.inputs[0].shape().end());
@@ -128,7 +132,8 @@ bool view_transpose(const Attrs* attrs, std::span<const View> in, std::span<View
   out[0].buffer = in[0].buffer;
   out[0].offset = in[0].offset;
   out[0].strides.clear();
-  for (int axis : attrs_as<TransposeAttrs>(attrs).axes) out[0].strides.push_back(in[0].strides[uint32_t(axis)]);
+  for (int axis : attrs_as<TransposeAttrs>(attrs).axes)
+    out[0].strides.push_back(in[0].strides[uint32_t(axis)]);
   return true;
 }
 
@@ -162,7 +167,9 @@ bool view_broadcast(const Attrs*, std::span<const View> in, std::span<View> out)
   return true;
 }
 
-std::vector<MaybeArray> broadcast_vjp(const VjpContext& c) { return {sum_to(c.cotangents[0], c.inputs[0].shape())}; }
+std::vector<MaybeArray> broadcast_vjp(const VjpContext& c) {
+  return {sum_to(c.cotangents[0], c.inputs[0].shape())};
+}
 
 std::vector<array> broadcast_vmap(const VmapContext& c) {
   const Shape& target = attrs_as<ShapeAttrs>(c.attrs).shape;
@@ -199,7 +206,8 @@ bool view_contiguous(const Attrs*, std::span<const View> in, std::span<View> out
 
 void infer_strided(const Attrs* attrs, std::span<const array> in, Avals& out) {
   const auto& a = attrs_as<StridedAttrs>(attrs);
-  if (a.shape.size() != a.strides.size()) fail(Code::value, "as_strided", "shape ", a.shape, " and strides ", a.strides, " differ in length");
+  if (a.shape.size() != a.strides.size())
+    fail(Code::value, "as_strided", "shape ", a.shape, " and strides ", a.strides, " differ in length");
   int64_t n = elements("as_strided", a.shape), lowest = a.offset, highest = a.offset;
   bool overflow = false;
   for (uint32_t i = 0; i < a.shape.size() && n > 0; i++) {
@@ -260,7 +268,8 @@ void infer_view(const Attrs* attrs, std::span<const array> in, Avals& out) {
     if (shape.empty()) fail(Code::value, "view", "a scalar of ", in[0].dtype(), " cannot be seen as ", dtype);
     int64_t bytes = shape.back() * int64_t(from);
     if (bytes % int64_t(to) != 0) {
-      fail(Code::value, "view", "the last axis of shape ", shape, " of ", in[0].dtype(), " is no multiple of ", dtype);
+      fail(Code::value, "view", "the last axis of shape ", shape, " of ", in[0].dtype(),
+           " is no multiple of ", dtype);
     }
     shape.back() = bytes / int64_t(to);
   }
@@ -278,34 +287,77 @@ bool view_view(const Attrs*, std::span<const View> in, std::span<View> out) {
   return true;
 }
 
-std::vector<array> view_vmap(const VmapContext& c) { return {view(c.inputs[0], attrs_as<ViewAttrs>(c.attrs).dtype)}; }
+std::vector<array> view_vmap(const VmapContext& c) {
+  return {view(c.inputs[0], attrs_as<ViewAttrs>(c.attrs).dtype)};
+}
 
 }  // namespace
 
 namespace op {
-const Op reshape{.name = "reshape", .kind = OpClass::view, .infer = infer_reshape, .vjp = reshape_vjp,
+const Op reshape{.name = "reshape",
+                 .kind = OpClass::view,
+                 .infer = infer_reshape,
+                 .vjp = reshape_vjp,
                  .jvp = [](const JvpContext& c) -> std::vector<MaybeArray> {
                    if (!c.tangents[0]) return {std::nullopt};
                    return {melix::reshape(*c.tangents[0], c.outputs[0].shape())};
                  },
-                 .vmap = reshape_vmap, .view = view_reshape, .read_attrs = ShapeAttrs::read};
-const Op transpose{.name = "transpose", .kind = OpClass::view, .infer = infer_transpose, .vjp = transpose_vjp,
-                   .jvp = same_jvp<transpose>, .vmap = transpose_vmap, .view = view_transpose,
+                 .vmap = reshape_vmap,
+                 .view = view_reshape,
+                 .read_attrs = ShapeAttrs::read};
+const Op transpose{.name = "transpose",
+                   .kind = OpClass::view,
+                   .infer = infer_transpose,
+                   .vjp = transpose_vjp,
+                   .jvp = same_jvp<transpose>,
+                   .vmap = transpose_vmap,
+                   .view = view_transpose,
                    .read_attrs = TransposeAttrs::read};
-const Op broadcast_to{.name = "broadcast_to", .kind = OpClass::view, .infer = infer_broadcast, .vjp = broadcast_vjp,
-                      .jvp = same_jvp<broadcast_to>, .vmap = broadcast_vmap, .view = view_broadcast,
+const Op broadcast_to{.name = "broadcast_to",
+                      .kind = OpClass::view,
+                      .infer = infer_broadcast,
+                      .vjp = broadcast_vjp,
+                      .jvp = same_jvp<broadcast_to>,
+                      .vmap = broadcast_vmap,
+                      .view = view_broadcast,
                       .read_attrs = ShapeAttrs::read};
-const Op identity{.name = "identity", .kind = OpClass::view, .infer = infer_same, .vjp = identity_vjp,
-                  .jvp = same_jvp<identity>, .vmap = same_vmap<identity>, .view = view_same};
-const Op stop_gradient{.name = "stop_gradient", .kind = OpClass::view, .infer = infer_same, .vjp = no_gradient,
-                       .jvp = no_tangent, .vmap = same_vmap<stop_gradient>, .view = view_same};
-const Op contiguous{.name = "contiguous", .kind = OpClass::view, .infer = infer_same, .vjp = identity_vjp,
-                    .jvp = same_jvp<contiguous>, .vmap = same_vmap<contiguous>, .view = view_contiguous};
-const Op as_strided{.name = "as_strided", .kind = OpClass::view, .infer = infer_strided, .vjp = strided_vjp,
-                    .jvp = same_jvp<as_strided>, .vmap = strided_vmap, .view = view_strided,
+const Op identity{.name = "identity",
+                  .kind = OpClass::view,
+                  .infer = infer_same,
+                  .vjp = identity_vjp,
+                  .jvp = same_jvp<identity>,
+                  .vmap = same_vmap<identity>,
+                  .view = view_same};
+const Op stop_gradient{.name = "stop_gradient",
+                       .kind = OpClass::view,
+                       .infer = infer_same,
+                       .vjp = no_gradient,
+                       .jvp = no_tangent,
+                       .vmap = same_vmap<stop_gradient>,
+                       .view = view_same};
+const Op contiguous{.name = "contiguous",
+                    .kind = OpClass::view,
+                    .infer = infer_same,
+                    .vjp = identity_vjp,
+                    .jvp = same_jvp<contiguous>,
+                    .vmap = same_vmap<contiguous>,
+                    .view = view_contiguous};
+const Op as_strided{.name = "as_strided",
+                    .kind = OpClass::view,
+                    .infer = infer_strided,
+                    .vjp = strided_vjp,
+                    .jvp = same_jvp<as_strided>,
+                    .vmap = strided_vmap,
+                    .view = view_strided,
                     .read_attrs = StridedAttrs::read};
-const Op view{.name = "view", .kind = OpClass::view, .infer = infer_view, .vjp = no_gradient, .jvp = no_tangent,
-              .vmap = view_vmap, .view = view_view, .read_attrs = ViewAttrs::read};
+const Op view{.name = "view",
+              .kind = OpClass::view,
+              .infer = infer_view,
+              .vjp = no_gradient,
+              .jvp = no_tangent,
+              .vmap = view_vmap,
+              .view = view_view,
+              .read_attrs = ViewAttrs::read};
 }  // namespace op
 
 array reshape(const array& a, const Shape& shape, StreamOrDevice s) {
@@ -317,7 +369,8 @@ array transpose(const array& a, const std::optional<std::vector<int>>& given, St
   Axes axes = all_axes(a.ndim());
   if (given) {
     if (given->size() != a.ndim()) {
-      fail(Code::value, "transpose", "got ", given->size(), " axes for an array of ", a.ndim(), " dimensions");
+      fail(Code::value, "transpose", "got ", given->size(), " axes for an array of ", a.ndim(),
+           " dimensions");
     }
     normal_axes("transpose", *given, a.shape());  // rejects repeats
     for (uint32_t i = 0; i < axes.size(); i++) axes[i] = normal_axis("transpose", (*given)[i], a.shape());
@@ -350,10 +403,13 @@ std::vector<array> broadcast_arrays(const std::vector<array>& arrays, StreamOrDe
 
 array flatten(const array& a, int start_axis, int end_axis, StreamOrDevice s) {
   if (a.ndim() == 0) return reshape(a, {1}, s);
-  int first = normal_axis("flatten", start_axis, a.shape()), last = normal_axis("flatten", end_axis, a.shape());
-  if (first > last) fail(Code::value, "flatten", "start axis ", start_axis, " comes after end axis ", end_axis);
+  int first = normal_axis("flatten", start_axis, a.shape()),
+      last = normal_axis("flatten", end_axis, a.shape());
+  if (first > last)
+    fail(Code::value, "flatten", "start axis ", start_axis, " comes after end axis ", end_axis);
   Shape shape(a.shape().begin(), a.shape().begin() + first);
-  shape.push_back(elements(std::span<const int64_t>(a.shape()).subspan(size_t(first), size_t(last - first + 1))));
+  shape.push_back(
+      elements(std::span<const int64_t>(a.shape()).subspan(size_t(first), size_t(last - first + 1))));
   shape.insert(shape.end(), a.shape().begin() + last + 1, a.shape().end());
   return reshape(a, shape, s);
 }
@@ -374,7 +430,8 @@ array squeeze(const array& a, const std::optional<std::vector<int>>& axis, Strea
     Axes axes = normal_axes("squeeze", *axis, a.shape());
     for (uint32_t i = 0, k = 0; i < a.ndim(); i++) {
       if (k < axes.size() && axes[k] == int(i)) {
-        if (a.shape()[i] != 1) fail(Code::value, "squeeze", "axis ", i, " of shape ", a.shape(), " is not of length 1");
+        if (a.shape()[i] != 1)
+          fail(Code::value, "squeeze", "axis ", i, " of shape ", a.shape(), " is not of length 1");
         k++;
       } else {
         shape.push_back(a.shape()[i]);
@@ -410,7 +467,8 @@ array moveaxis(const array& a, int source, int destination, StreamOrDevice s) {
 array swapaxes(const array& a, int axis1, int axis2, StreamOrDevice s) {
   std::vector<int> axes(a.ndim());
   std::iota(axes.begin(), axes.end(), 0);
-  std::swap(axes[size_t(normal_axis("swapaxes", axis1, a.shape()))], axes[size_t(normal_axis("swapaxes", axis2, a.shape()))]);
+  std::swap(axes[size_t(normal_axis("swapaxes", axis1, a.shape()))],
+            axes[size_t(normal_axis("swapaxes", axis2, a.shape()))]);
   return transpose(a, axes, s);
 }
 
@@ -423,15 +481,19 @@ array atleast_2d(const array& a, StreamOrDevice s) {
 
 array atleast_3d(const array& a, StreamOrDevice s) {
   switch (a.ndim()) {
-    case 0: return reshape(a, {1, 1, 1}, s);
-    case 1: return reshape(a, {1, a.shape()[0], 1}, s);
-    case 2: return reshape(a, {a.shape()[0], a.shape()[1], 1}, s);
-    default: return a;
+    case 0:
+      return reshape(a, {1, 1, 1}, s);
+    case 1:
+      return reshape(a, {1, a.shape()[0], 1}, s);
+    case 2:
+      return reshape(a, {a.shape()[0], a.shape()[1], 1}, s);
+    default:
+      return a;
   }
 }
 
-array as_strided(const array& a, const std::optional<Shape>& shape, const std::optional<Shape>& strides, int64_t offset,
-                 StreamOrDevice s) {
+array as_strided(const array& a, const std::optional<Shape>& shape, const std::optional<Shape>& strides,
+                 int64_t offset, StreamOrDevice s) {
   Shape to = shape.value_or(a.shape());
   Shape steps = strides ? *strides : Shape(row_major(to));
   return make(op::as_strided, make_attrs<StridedAttrs>(to, steps, offset), {a}, s);

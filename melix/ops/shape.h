@@ -14,7 +14,8 @@ extern const Op reshape, transpose, broadcast_to, identity, stop_gradient, conti
 array reshape(const array& a, const Shape& shape, StreamOrDevice s = {});
 
 /// Axes permuted: result axis i is argument axis `axes[i]`. Without axes, their order is reversed.
-array transpose(const array& a, const std::optional<std::vector<int>>& axes = std::nullopt, StreamOrDevice s = {});
+array transpose(const array& a, const std::optional<std::vector<int>>& axes = std::nullopt,
+                StreamOrDevice s = {});
 
 /// The array repeated, without copying, to a shape that it broadcasts to.
 array broadcast_to(const array& a, const Shape& shape, StreamOrDevice s = {});
@@ -36,7 +37,8 @@ array unflatten(const array& a, int axis, const Shape& shape, StreamOrDevice s =
 
 /// The array without the given axes, which must have length 1; without axes, without all that have.
 /// @python method
-array squeeze(const array& a, const std::optional<std::vector<int>>& axis = std::nullopt, StreamOrDevice s = {});
+array squeeze(const array& a, const std::optional<std::vector<int>>& axis = std::nullopt,
+              StreamOrDevice s = {});
 
 /// The array with new axes of length 1 at the given places of the result.
 array expand_dims(const array& a, const std::vector<int>& axis, StreamOrDevice s = {});
@@ -58,7 +60,8 @@ array atleast_3d(const array& a, StreamOrDevice s = {});
 /// A window with the given shape and strides (in elements) from an offset on, over the elements in row-major order.
 /// Windows may overlap; gradients add up where they do. Reaching outside of the array is an error.
 array as_strided(const array& a, const std::optional<Shape>& shape = std::nullopt,
-                 const std::optional<Shape>& strides = std::nullopt, int64_t offset = 0, StreamOrDevice s = {});
+                 const std::optional<Shape>& strides = std::nullopt, int64_t offset = 0,
+                 StreamOrDevice s = {});
 
 /// The same bytes as another dtype; the last axis grows or shrinks when the sizes differ.
 /// @python method keyword=none

@@ -54,8 +54,8 @@ array topk(const array& a, int64_t k, std::optional<int> axis = -1, StreamOrDevi
 array searchsorted(const array& sorted_sequence, const array& values, const std::string& side = "left",
                    StreamOrDevice s = {});
 
-/// The `size` smallest different elements of the flattened array, ascending. Where there are fewer, the rest is
-/// `fill_value`, by default the smallest element.
+/// The `size` smallest different elements of the flattened array, ascending; NaNs are all different. Where there are
+/// fewer, the rest is `fill_value`, by default the smallest element.
 ///
 /// On request followed by: the place (uint32) of each one's first occurrence; for each element of `a` (in its shape)
 /// the place of its value among the results, at most size - 1; how often (int32) each occurs, 0 for what was filled up.

@@ -45,7 +45,8 @@ std::vector<array> outputs_of(const Ref<Node>& node) {
 std::vector<MaybeArray> vjp_rule(const Op& op, const VjpContext& c) {
   if (op.vjp) return op.vjp(c);
   if (!op.decompose) fail(Code::value, op.name, "has no derivative");
-  std::vector<array> inputs(c.inputs.begin(), c.inputs.end()), cotangents(c.cotangents.begin(), c.cotangents.end());
+  std::vector<array> inputs(c.inputs.begin(), c.inputs.end()),
+      cotangents(c.cotangents.begin(), c.cotangents.end());
   auto fun = [&](const std::vector<array>& in) { return op.decompose(c.attrs, in); };
   std::vector<array> grads = vjp(fun, inputs, cotangents).second;
   std::vector<MaybeArray> out;
@@ -65,7 +66,8 @@ void pull_back(const Ref<Node>& node, const Tape& tape, Derivatives& grads) {
   auto wanted = std::make_unique<bool[]>(node->inputs.size());
   for (uint32_t i = 0; i < node->inputs.size(); i++) wanted[i] = tape.depends(node->inputs[i]);
   StreamScope scope(node->stream);
-  VjpContext context{node->attrs.get(), node->inputs, outputs, cotangents, {wanted.get(), node->inputs.size()}};
+  VjpContext context{
+      node->attrs.get(), node->inputs, outputs, cotangents, {wanted.get(), node->inputs.size()}};
   std::vector<MaybeArray> back = vjp_rule(*node->op, context);
   for (uint32_t i = 0; i < node->inputs.size(); i++) {
     if (wanted[i] && back[i]) grads.accumulate(node->inputs[i], *back[i]);
@@ -77,14 +79,16 @@ void pull_back(const Ref<Node>& node, const Tape& tape, Derivatives& grads) {
 std::vector<MaybeArray> jvp_rule(const Op& op, const JvpContext& c) {
   if (op.jvp) return op.jvp(c);
   auto wanted = std::make_unique<bool[]>(c.inputs.size());
-  std::vector<array> tangents, inputs(c.inputs.begin(), c.inputs.end()), outputs(c.outputs.begin(), c.outputs.end()), start;
+  std::vector<array> tangents, inputs(c.inputs.begin(), c.inputs.end()),
+      outputs(c.outputs.begin(), c.outputs.end()), start;
   for (size_t i = 0; i < c.inputs.size(); i++) {
     wanted[i] = c.tangents[i].has_value();
     if (wanted[i]) tangents.push_back(*c.tangents[i]);
   }
   for (const array& out : outputs) start.push_back(zeros_of(out));
   auto gradient = [&](const std::vector<array>& u) {
-    std::vector<MaybeArray> grads = vjp_rule(op, {c.attrs, inputs, outputs, u, {wanted.get(), inputs.size()}});
+    std::vector<MaybeArray> grads =
+        vjp_rule(op, {c.attrs, inputs, outputs, u, {wanted.get(), inputs.size()}});
     std::vector<array> out;
     for (size_t i = 0; i < grads.size(); i++) {
       if (wanted[i]) out.push_back(grads[i] ? *grads[i] : zeros_of(inputs[i]));
@@ -112,15 +116,19 @@ void push_forward(const Ref<Node>& node, Derivatives& tangents) {
 
 void require_inexact(const char* op, const std::vector<array>& primals) {
   for (const array& a : primals) {
-    if (!is_inexact(a.dtype())) fail(Code::value, op, "derivatives need floating or complex arguments, got ", a.dtype());
+    if (!is_inexact(a.dtype()))
+      fail(Code::value, op, "derivatives need floating or complex arguments, got ", a.dtype());
   }
 }
 
-void require_match(const char* op, const char* what, const std::vector<array>& values, const std::vector<array>& given) {
-  if (values.size() != given.size()) fail(Code::value, op, "got ", given.size(), " ", what, "s for ", values.size(), " arrays");
+void require_match(const char* op, const char* what, const std::vector<array>& values,
+                   const std::vector<array>& given) {
+  if (values.size() != given.size())
+    fail(Code::value, op, "got ", given.size(), " ", what, "s for ", values.size(), " arrays");
   for (size_t i = 0; i < values.size(); i++) {
     if (values[i].shape() != given[i].shape()) {
-      fail(Code::value, op, what, " of shape ", given[i].shape(), " for an array of shape ", values[i].shape());
+      fail(Code::value, op, what, " of shape ", given[i].shape(), " for an array of shape ",
+           values[i].shape());
     }
   }
 }
@@ -146,7 +154,8 @@ std::pair<std::vector<array>, std::vector<array>> vjp(const Function& fun, const
     tape = std::make_unique<Tape>(tracers, outputs);
     Derivatives derivatives;
     for (size_t i = 0; i < outputs.size(); i++) {
-      if (tape->depends(outputs[i])) derivatives.accumulate(outputs[i], astype(cotangents[i], outputs[i].dtype()));
+      if (tape->depends(outputs[i]))
+        derivatives.accumulate(outputs[i], astype(cotangents[i], outputs[i].dtype()));
     }
     for (size_t i = tape->nodes().size(); i-- > 0;) pull_back(tape->nodes()[i], *tape, derivatives);
     for (const array& tracer : tracers) {
@@ -173,7 +182,8 @@ std::pair<std::vector<array>, std::vector<array>> jvp(const Function& fun, const
     outputs = fun(tracers);
     tape = std::make_unique<Tape>(tracers, outputs);
     Derivatives derivatives;
-    for (size_t i = 0; i < tracers.size(); i++) derivatives.set(tracers[i], astype(tangents[i], primals[i].dtype()));
+    for (size_t i = 0; i < tracers.size(); i++)
+      derivatives.set(tracers[i], astype(tangents[i], primals[i].dtype()));
     for (const Ref<Node>& node : tape->nodes()) push_forward(node, derivatives);
     for (const array& output : outputs) {
       MaybeArray t = derivatives.get(output);
@@ -190,7 +200,8 @@ std::function<std::pair<std::vector<array>, std::vector<array>>(const std::vecto
     for (int i : argnums) {
       int at = i < 0 ? i + int(arguments.size()) : i;
       if (at < 0 || at >= int(arguments.size())) {
-        fail(Code::value, "grad", "argument number ", i, " is out of range for ", arguments.size(), " arguments");
+        fail(Code::value, "grad", "argument number ", i, " is out of range for ", arguments.size(),
+             " arguments");
       }
       primals.push_back(arguments[size_t(at)]);
     }

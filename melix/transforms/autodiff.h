@@ -24,7 +24,8 @@ std::pair<std::vector<array>, std::vector<array>> vjp(const Function& fun, const
 std::pair<std::vector<array>, std::vector<array>> jvp(const Function& fun, const std::vector<array>& primals,
                                                       const std::vector<array>& tangents);
 
-/// A function that gives the values of `fun`, whose first is a scalar, and its gradients with respect to the arguments numbered.
+/// A function that gives the values of `fun`, whose first is a scalar, and its gradients with respect to the
+/// arguments numbered.
 std::function<std::pair<std::vector<array>, std::vector<array>>(const std::vector<array>&)> value_and_grad(
     const Function& fun, const std::vector<int>& argnums = {0});
 

@@ -26,8 +26,8 @@ std::vector<array> slice(std::span<const array> from, size_t begin, size_t end) 
   return {from.begin() + ptrdiff_t(begin), from.begin() + ptrdiff_t(end)};
 }
 
-std::vector<array> make_call(const std::shared_ptr<const CustomRules>& rules, std::span<const array> arguments,
-                             std::span<const array> results) {
+std::vector<array> make_call(const std::shared_ptr<const CustomRules>& rules,
+                             std::span<const array> arguments, std::span<const array> results) {
   auto attrs = make_ref<CustomAttrs>();
   attrs->rules = rules;
   attrs->arguments = int64_t(arguments.size());
@@ -55,12 +55,14 @@ std::vector<MaybeArray> vjp_of(const VjpContext& c) {
     return grads;
   }
   std::vector<array> primals = slice(c.inputs, 0, n);
-  std::vector<array> back = rule(primals, slice(c.cotangents, 0, c.cotangents.size()), slice(c.outputs, 0, c.outputs.size()));
-  if (back.size() != n) fail(Code::value, "custom_function", "the vjp gave ", back.size(), " gradients for ", n, " arguments");
+  std::vector<array> back =
+      rule(primals, slice(c.cotangents, 0, c.cotangents.size()), slice(c.outputs, 0, c.outputs.size()));
+  if (back.size() != n)
+    fail(Code::value, "custom_function", "the vjp gave ", back.size(), " gradients for ", n, " arguments");
   for (size_t i = 0; i < n; i++) {
     if (back[i].shape() != primals[i].shape()) {
-      fail(Code::value, "custom_function", "the vjp gave a gradient of shape ", back[i].shape(), " for an argument of shape ",
-           primals[i].shape());
+      fail(Code::value, "custom_function", "the vjp gave a gradient of shape ", back[i].shape(),
+           " for an argument of shape ", primals[i].shape());
     }
     grads[i] = back[i];
   }
@@ -77,12 +79,14 @@ std::vector<MaybeArray> jvp_of(const JvpContext& c) {
   }
   std::vector<array> tangents;
   for (size_t i = 0; i < n; i++) {
-    tangents.push_back(c.tangents[i] ? *c.tangents[i]
-                                     : broadcast_to(array(int64_t(0), c.inputs[i].dtype()), c.inputs[i].shape()));
+    tangents.push_back(c.tangents[i]
+                           ? *c.tangents[i]
+                           : broadcast_to(array(int64_t(0), c.inputs[i].dtype()), c.inputs[i].shape()));
   }
   std::vector<array> given = rule(slice(c.inputs, 0, n), tangents);
   if (given.size() != c.outputs.size()) {
-    fail(Code::value, "custom_function", "the jvp gave ", given.size(), " tangents for ", c.outputs.size(), " results");
+    fail(Code::value, "custom_function", "the jvp gave ", given.size(), " tangents for ", c.outputs.size(),
+         " results");
   }
   out.assign(given.begin(), given.end());
   return out;
@@ -100,7 +104,8 @@ std::vector<array> vmap_of(const VmapContext& c) {
   for (size_t i = 0; i < n; i++) axes.push_back(c.batched[i] ? std::optional<int>(0) : std::nullopt);
   auto [outputs, out_axes] = rules->vmap(slice(c.inputs, 0, n), axes);
   if (outputs.size() != c.inputs.size() - n || out_axes.size() != outputs.size()) {
-    fail(Code::value, "custom_function", "the vmap gave ", outputs.size(), " results for ", c.inputs.size() - n);
+    fail(Code::value, "custom_function", "the vmap gave ", outputs.size(), " results for ",
+         c.inputs.size() - n);
   }
   for (size_t i = 0; i < outputs.size(); i++) {
     array moved = out_axes[i] ? moveaxis(outputs[i], *out_axes[i], 0) : outputs[i];
@@ -114,8 +119,13 @@ std::vector<array> vmap_of(const VmapContext& c) {
 }  // namespace
 
 namespace op {
-const Op custom{.name = "custom_function", .kind = OpClass::view, .infer = infer, .vjp = vjp_of, .jvp = jvp_of,
-                .vmap = vmap_of, .view = view_results};
+const Op custom{.name = "custom_function",
+                .kind = OpClass::view,
+                .infer = infer,
+                .vjp = vjp_of,
+                .jvp = jvp_of,
+                .vmap = vmap_of,
+                .view = view_results};
 }  // namespace op
 
 Function custom_function(Function fun, CustomRules rules) {
@@ -127,9 +137,8 @@ Function custom_function(Function fun, CustomRules rules) {
 
 Function checkpoint(Function fun) {
   CustomRules rules;
-  rules.vjp = [fun](const std::vector<array>& primals, const std::vector<array>& cotangents, const std::vector<array>&) {
-    return vjp(fun, primals, cotangents).second;
-  };
+  rules.vjp = [fun](const std::vector<array>& primals, const std::vector<array>& cotangents,
+                    const std::vector<array>&) { return vjp(fun, primals, cotangents).second; };
   return custom_function(std::move(fun), std::move(rules));
 }
 

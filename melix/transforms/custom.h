@@ -8,12 +8,14 @@ namespace melix {
 /// Rules of a custom function; what is missing follows from the function itself.
 struct CustomRules {
   /// (primals, cotangents, outputs) -> one gradient per primal.
-  std::function<std::vector<array>(const std::vector<array>&, const std::vector<array>&, const std::vector<array>&)> vjp;
+  std::function<std::vector<array>(const std::vector<array>&, const std::vector<array>&,
+                                   const std::vector<array>&)>
+      vjp;
   /// (primals, tangents) -> one tangent per output. A primal without a tangent has zeros.
   std::function<std::vector<array>(const std::vector<array>&, const std::vector<array>&)> jvp;
   /// (inputs, batch axis of each or nothing) -> (outputs, batch axis of each or nothing).
-  std::function<std::pair<std::vector<array>, std::vector<std::optional<int>>>(const std::vector<array>&,
-                                                                               const std::vector<std::optional<int>>&)>
+  std::function<std::pair<std::vector<array>, std::vector<std::optional<int>>>(
+      const std::vector<array>&, const std::vector<std::optional<int>>&)>
       vmap;
 };
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "melix/transforms/compile/plan.h"
 #include "melix/graph/completion.h"
+#include "melix/transforms/compile/plan.h"
 #include "melix/transforms/worker.h"
 
 namespace melix {
@@ -33,7 +33,8 @@ void finish(Flight& flight, Frame* frame) noexcept {
   {
     std::lock_guard guard(planning());
     bool tracing = TraceScope::active();
-    std::span<const Result> published = frame ? std::span<const Result>(plan.results) : std::span<const Result>();
+    std::span<const Result> published =
+        frame ? std::span<const Result>(plan.results) : std::span<const Result>();
     for (const Result& r : published) {
       r.node->results[r.index] = std::move(frame->views[r.slot]);
     }
@@ -66,7 +67,8 @@ bool fill(const Plan& plan, Frame& frame) {
 void lose(const Plan& plan, const Frame& frame) {
   std::lock_guard guard(planning());
   for (const Result& input : plan.inputs) {
-    if (std::find(frame.overwritten.begin(), frame.overwritten.end(), input.slot) == frame.overwritten.end()) continue;
+    if (std::find(frame.overwritten.begin(), frame.overwritten.end(), input.slot) == frame.overwritten.end())
+      continue;
     input.node->op = nullptr;
     input.node->state.store(State::lazy, std::memory_order_release);
   }

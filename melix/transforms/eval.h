@@ -13,8 +13,7 @@ namespace melix {
 /// nothing is lost: the same arrays can be evaluated again.
 void eval(std::span<const array> arrays);
 template <class... Arrays>
-  requires(std::same_as<Arrays, array> && ...)
-void eval(const array& first, const Arrays&... rest) {
+requires(std::same_as<Arrays, array>&&...) void eval(const array& first, const Arrays&... rest) {
   array all[] = {first, rest...};
   eval(std::span<const array>(all));
 }

@@ -84,9 +84,11 @@ int64_t batch_size(const std::vector<array>& arguments, const MaybeAxesList& axe
   int64_t batch = -1;
   for (size_t i = 0; i < arguments.size(); i++) {
     if (!axes[i]) continue;
-    if (arguments[i].ndim() == 0) fail(Code::value, "vmap", "argument ", i, " is a scalar and has no axis to map over");
+    if (arguments[i].ndim() == 0)
+      fail(Code::value, "vmap", "argument ", i, " is a scalar and has no axis to map over");
     int64_t n = arguments[i].shape()[uint32_t(normal_axis("vmap", *axes[i], arguments[i].shape()))];
-    if (batch >= 0 && n != batch) fail(Code::value, "vmap", "batch of ", n, " in argument ", i, " beside a batch of ", batch);
+    if (batch >= 0 && n != batch)
+      fail(Code::value, "vmap", "batch of ", n, " in argument ", i, " beside a batch of ", batch);
     batch = n;
   }
   if (batch < 0) fail(Code::value, "vmap", "at least one argument must have an axis to map over");
@@ -95,7 +97,8 @@ int64_t batch_size(const std::vector<array>& arguments, const MaybeAxesList& axe
 
 }  // namespace
 
-std::vector<array> call_vmap(const Function& fun, const std::vector<array>& arguments, const MaybeAxesList& in_axes,
+std::vector<array> call_vmap(const Function& fun, const std::vector<array>& arguments,
+                             const MaybeAxesList& in_axes,
                              const std::function<MaybeAxesList()>& out_axes_of) {
   if (in_axes.size() != arguments.size()) {
     fail(Code::value, "vmap", "got ", in_axes.size(), " in_axes for ", arguments.size(), " arguments");
@@ -103,7 +106,8 @@ std::vector<array> call_vmap(const Function& fun, const std::vector<array>& argu
   int64_t batch = batch_size(arguments, in_axes);
   std::vector<Batched> in;
   for (size_t i = 0; i < arguments.size(); i++) {
-    in.push_back({in_axes[i] ? moveaxis(arguments[i], *in_axes[i], 0) : arguments[i], in_axes[i].has_value()});
+    in.push_back(
+        {in_axes[i] ? moveaxis(arguments[i], *in_axes[i], 0) : arguments[i], in_axes[i].has_value()});
   }
   std::vector<Batched> results = replay(fun, in, batch);
   MaybeAxesList out_axes = out_axes_of();
@@ -113,7 +117,8 @@ std::vector<array> call_vmap(const Function& fun, const std::vector<array>& argu
   std::vector<array> out;
   for (size_t i = 0; i < results.size(); i++) {
     if (!out_axes[i]) {
-      if (results[i].batched) fail(Code::value, "vmap", "result ", i, " depends on the batch, so its out_axes cannot be None");
+      if (results[i].batched)
+        fail(Code::value, "vmap", "result ", i, " depends on the batch, so its out_axes cannot be None");
       out.push_back(results[i].value);
       continue;
     }

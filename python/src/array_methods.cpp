@@ -216,6 +216,16 @@ PyObject* numpy_array(PyObject* self, Values arguments, Py_ssize_t n, PyObject* 
   });
 }
 
+PyObject* numpy(PyObject* self, PyObject*) noexcept { return numpy_array(self, nullptr, 0, nullptr); }
+
+PyObject* round_method(PyObject* self, PyObject* const* arguments, Py_ssize_t n) noexcept {
+  return guarded([&]() -> PyObject* {
+    if (n > 1) raise(PyExc_TypeError, "__round__ takes at most one argument");
+    int decimals = n == 0 || arguments[0] == Py_None ? 0 : nb::cast<int>(nb::handle(arguments[0]));
+    return wrap(round(array_of(self), decimals));
+  });
+}
+
 PyObject* array_namespace(PyObject*, Values, Py_ssize_t, PyObject*) noexcept {
   return PyImport_ImportModule("melix.core");
 }
@@ -283,6 +293,10 @@ PyMethodDef array_methods[] = {
     {"__array__", method(numpy_array), kCall,
      "__array__($self, dtype=None, copy=None)\n--\n\nThe elements as a NumPy array, without a copy where "
      "possible."},
+    {"numpy", numpy, METH_NOARGS,
+     "numpy($self)\n--\n\nThe elements as a NumPy array, without a copy where possible. Evaluates."},
+    {"__round__", method(round_method), METH_FASTCALL,
+     "__round__($self, decimals=0)\n--\n\nNearest numbers of so many decimals."},
     {"__array_namespace__", method(array_namespace), kCall,
      "__array_namespace__($self, api_version=None)\n--\n\nThe module melix.core."},
     {"__format__", format, METH_O,

@@ -44,7 +44,6 @@ class Substituted {
 };
 
 struct CompiledState {
-  explicit CompiledState(bool shapeless) : cache(shapeless) {}
   CompileCache cache;
   Kept keys = keep(nb::dict());  // signature -> number
   Kept inputs, outputs;
@@ -60,7 +59,8 @@ uint64_t key_of(const CompiledState& state, nb::handle arguments) {
   return key;
 }
 
-nb::object call_compiled(CompiledState& state, nb::handle fun, const nb::args& args, const nb::kwargs& kwargs) {
+nb::object call_compiled(CompiledState& state, nb::handle fun, const nb::args& args,
+                         const nb::kwargs& kwargs) {
   nb::tuple arguments = nb::make_tuple(args, kwargs);
   nb::handle inputs(state.inputs.get()), outputs(state.outputs.get());
   std::vector<array> in = flatten(arguments);
@@ -79,7 +79,8 @@ nb::object call_compiled(CompiledState& state, nb::handle fun, const nb::args& a
   size_t index = 0;
   nb::object value = rebuild(structure, out.results, index);
   if (flatten(outputs).size() != out.results.size() - index) {
-    fail(Code::value, "compile", "the state in `outputs` has another structure than when the function was traced");
+    fail(Code::value, "compile",
+         "the state in `outputs` has another structure than when the function was traced");
   }
   refill(outputs, out.results, index);
   return value;
@@ -90,21 +91,28 @@ nb::object call_compiled(CompiledState& state, nb::handle fun, const nb::args& a
 void bind_compile(nb::module_& m) {
   m.def(
       "compile",
-      [](nb::object fun, nb::object inputs, nb::object outputs, bool shapeless) {
-        auto state = std::make_shared<CompiledState>(shapeless);
+      [](nb::object fun, nb::object inputs, nb::object outputs, bool) {
+        auto state = std::make_shared<CompiledState>();
         state->inputs = keep(inputs);
         state->outputs = keep(outputs);
         return transformed(fun, [state](nb::handle f, const nb::args& args, const nb::kwargs& kwargs) {
           return call_compiled(*state, f, args, kwargs);
         });
       },
-      nb::arg("fun"), nb::arg("inputs") = nb::none(), nb::arg("outputs") = nb::none(), nb::arg("shapeless") = false,
-      "The function `fun` compiled: traced once for each structure, shapes and dtypes of its arguments, then run as a plan of\n"
+      nb::arg("fun"), nb::arg("inputs") = nb::none(), nb::arg("outputs") = nb::none(),
+      nb::arg("shapeless") = false,
+      "The function `fun` compiled: traced once for each structure, shapes and dtypes of its arguments, then "
+      "run as a plan of\n"
       "fused kernels.\n\n"
-      "`inputs` and `outputs` are lists or dicts of arrays that the function reads and updates besides its arguments and\n"
-      "results (a model's state, an optimizer's, mx.random.state). With `shapeless`, new shapes of the same ranks reuse the\n"
-      "first trace.");
-  m.def("disable_compile", &disable_compile, "Makes compiled functions run as they are written, from now on.");
+      "`inputs` and `outputs` are lists or dicts of arrays that the function reads and updates besides its "
+      "arguments and\n"
+      "results (a model's state, an optimizer's, mx.random.state). New shapes and dtypes trace again. "
+      "`shapeless` is\n"
+      "taken for compatibility and changes nothing: a trace may depend on the shapes it has seen (a mean "
+      "divides by a\n"
+      "length), so each shape gets its own.");
+  m.def("disable_compile", &disable_compile,
+        "Makes compiled functions run as they are written, from now on.");
   m.def("enable_compile", &enable_compile, "Undoes disable_compile.");
 }
 

@@ -18,14 +18,16 @@ void remember(nb::handle self, nb::handle fun) {
 }
 
 nb::object transformed(nb::handle fun, TransformedCall call) {
-  if (!PyCallable_Check(fun.ptr())) raise(PyExc_TypeError, "a function is needed, got ", Py_TYPE(fun.ptr())->tp_name);
+  if (!PyCallable_Check(fun.ptr()))
+    raise(PyExc_TypeError, "a function is needed, got ", Py_TYPE(fun.ptr())->tp_name);
   nb::object self = nb::cast(TransformedFunction{std::move(call)});
   remember(self, fun);
   return self;
 }
 
 void bind_transformed(nb::module_& m) {
-  nb::class_<TransformedFunction>(m, "TransformedFunction", nb::dynamic_attr(), "What a function transform returns: call it.")
+  nb::class_<TransformedFunction>(m, "TransformedFunction", nb::dynamic_attr(),
+                                  "What a function transform returns: call it.")
       .def("__call__",
            [](nb::handle self, const nb::args& args, const nb::kwargs& kwargs) {
              return nb::cast<TransformedFunction&>(self).call(self.attr("__wrapped__"), args, kwargs);

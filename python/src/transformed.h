@@ -8,7 +8,8 @@
 namespace melix::python {
 
 /// What a transformed function does when called: gets the original function and the arguments.
-using TransformedCall = std::function<nb::object(nb::handle fun, const nb::args& args, const nb::kwargs& kwargs)>;
+using TransformedCall =
+    std::function<nb::object(nb::handle fun, const nb::args& args, const nb::kwargs& kwargs)>;
 
 /// A callable with the name, docstring and `__wrapped__` of `fun`. As an attribute of a class it binds like a method.
 nb::object transformed(nb::handle fun, TransformedCall call);

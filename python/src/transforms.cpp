@@ -1,5 +1,5 @@
-// Function transforms: grad, value_and_grad, vjp, jvp, vmap, checkpoint, custom_function. Each takes a Python function of
-// trees of arrays, flattens what it is called with, and applies the transform of melix/transforms.
+// Function transforms: grad, value_and_grad, vjp, jvp, vmap, checkpoint, custom_function. Each takes a Python
+// function of trees of arrays, flattens what it is called with, and applies the transform of melix/transforms.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -36,33 +36,38 @@ Wanted parse_wanted(const char* op, nb::handle argnums, nb::handle argnames) {
     wanted.positions.push_back(0);
   }
   for (size_t i = 0; i < wanted.positions.size(); i++) {
-    if (wanted.positions[i] < 0) fail(Code::value, op, "argument numbers count from 0, got ", wanted.positions[i]);
+    if (wanted.positions[i] < 0)
+      fail(Code::value, op, "argument numbers count from 0, got ", wanted.positions[i]);
     for (size_t k = 0; k < i; k++) {
-      if (wanted.positions[k] == wanted.positions[i]) fail(Code::value, op, "argument number ", wanted.positions[i], " is given twice");
+      if (wanted.positions[k] == wanted.positions[i])
+        fail(Code::value, op, "argument number ", wanted.positions[i], " is given twice");
     }
   }
   for (size_t i = 0; i < wanted.names.size(); i++) {
     for (size_t k = 0; k < i; k++) {
-      if (wanted.names[k] == wanted.names[i]) fail(Code::value, op, "argument name ", wanted.names[i], " is given twice");
+      if (wanted.names[k] == wanted.names[i])
+        fail(Code::value, op, "argument name ", wanted.names[i], " is given twice");
     }
   }
   return wanted;
 }
 
 // The arguments of one call that gradients are wanted of, as one tree: ([positional...], {name: ...}).
-nb::tuple wanted_arguments(const char* op, const Wanted& wanted, const nb::args& args, const nb::kwargs& kwargs) {
+nb::tuple wanted_arguments(const char* op, const Wanted& wanted, const nb::args& args,
+                           const nb::kwargs& kwargs) {
   nb::list positional;
   for (int i : wanted.positions) {
     if (size_t(i) >= args.size()) {
-      fail(Code::value, op, "cannot take the gradient of argument ", i, ": the function was called with ", args.size(),
-           " positional arguments");
+      fail(Code::value, op, "cannot take the gradient of argument ", i, ": the function was called with ",
+           args.size(), " positional arguments");
     }
     positional.append(args[size_t(i)]);
   }
   nb::dict named;
   for (const std::string& name : wanted.names) {
     if (!kwargs.contains(name.c_str())) {
-      fail(Code::value, op, "cannot take the gradient of keyword argument '", name, "': the function was called without it");
+      fail(Code::value, op, "cannot take the gradient of keyword argument '", name,
+           "': the function was called without it");
     }
     named[name.c_str()] = kwargs[name.c_str()];
   }
@@ -76,12 +81,14 @@ void require_arrays(const char* op, nb::handle tree) {
   } else if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
     for (nb::handle child : tree) require_arrays(op, child);
   } else {
-    fail(Code::value, op, "gradients are taken of arrays and trees of arrays, got ", Py_TYPE(tree.ptr())->tp_name);
+    fail(Code::value, op, "gradients are taken of arrays and trees of arrays, got ",
+         Py_TYPE(tree.ptr())->tp_name);
   }
 }
 
 // Value and gradients of one call.
-nb::tuple call_with_grad(const char* op, const Wanted& wanted, nb::handle fun, const nb::args& args, const nb::kwargs& kwargs) {
+nb::tuple call_with_grad(const char* op, const Wanted& wanted, nb::handle fun, const nb::args& args,
+                         const nb::kwargs& kwargs) {
   nb::tuple tree = wanted_arguments(op, wanted, args, kwargs);
   require_arrays(op, tree);
   nb::object value;
@@ -90,12 +97,14 @@ nb::tuple call_with_grad(const char* op, const Wanted& wanted, nb::handle fun, c
     nb::list positional(args);
     nb::dict named;
     for (auto [key, v] : kwargs) named[key] = v;
-    for (size_t i = 0; i < wanted.positions.size(); i++) positional[size_t(wanted.positions[i])] = traced[0][i];
+    for (size_t i = 0; i < wanted.positions.size(); i++)
+      positional[size_t(wanted.positions[i])] = traced[0][i];
     for (const std::string& name : wanted.names) named[name.c_str()] = traced[1][name.c_str()];
     value = fun(*positional, **named);
     nb::handle loss = value;
     if (PyTuple_Check(value.ptr()) || PyList_Check(value.ptr())) {
-      if (nb::len(value) == 0) fail(Code::value, op, "the function returned an empty ", Py_TYPE(value.ptr())->tp_name);
+      if (nb::len(value) == 0)
+        fail(Code::value, op, "the function returned an empty ", Py_TYPE(value.ptr())->tp_name);
       loss = PySequence_Fast_GET_ITEM(value.ptr(), 0);
     }
     if (!is_array(loss.ptr())) {
@@ -103,16 +112,20 @@ nb::tuple call_with_grad(const char* op, const Wanted& wanted, nb::handle fun, c
            Py_TYPE(loss.ptr())->tp_name);
     }
     if (array_of(loss.ptr()).ndim() != 0) {
-      fail(Code::value, op, "the function must return a scalar array, got one of shape ", array_of(loss.ptr()).shape());
+      fail(Code::value, op, "the function must return a scalar array, got one of shape ",
+           array_of(loss.ptr()).shape());
     }
     return std::vector<array>{array_of(loss.ptr())};
   };
-  auto one = [](const std::vector<array>& out) { return std::vector<array>{array(int64_t(1), out[0].dtype())}; };
+  auto one = [](const std::vector<array>& out) {
+    return std::vector<array>{array(int64_t(1), out[0].dtype())};
+  };
   std::vector<array> grads = vjp(body, flatten(tree), Function(one)).second;
   nb::tuple grad_tree = nb::borrow<nb::tuple>(rebuild(tree, grads));
   nb::object positional = nb::none();
   if (!wanted.positions.empty()) {
-    positional = wanted.single ? nb::object(grad_tree[0][0]) : nb::object(nb::tuple(nb::borrow<nb::list>(grad_tree[0])));
+    positional = wanted.single ? nb::object(grad_tree[0][0])
+                               : nb::object(nb::tuple(nb::borrow<nb::list>(grad_tree[0])));
   }
   nb::object out = wanted.names.empty() ? positional : nb::make_tuple(positional, grad_tree[1]);
   return nb::make_tuple(value, out);
@@ -147,20 +160,24 @@ void expand_axes(const char* what, nb::handle axes, nb::handle tree, MaybeAxesLi
     expand_axes(what, nb::object(axes[0]), tree, out);
   } else if (PyDict_Check(tree.ptr()) && PyDict_Check(axes.ptr())) {
     for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
-      if (!nb::borrow<nb::dict>(axes).contains(key)) fail(Code::value, "vmap", what, " lacks a key that the tree has");
+      if (!nb::borrow<nb::dict>(axes).contains(key))
+        fail(Code::value, "vmap", what, " lacks a key that the tree has");
       expand_axes(what, nb::object(axes[key]), value, out);
     }
-  } else if ((PyTuple_Check(tree.ptr()) || PyList_Check(tree.ptr())) && (PyTuple_Check(axes.ptr()) || PyList_Check(axes.ptr()))) {
+  } else if ((PyTuple_Check(tree.ptr()) || PyList_Check(tree.ptr())) &&
+             (PyTuple_Check(axes.ptr()) || PyList_Check(axes.ptr()))) {
     if (nb::len(axes) != nb::len(tree)) {
       fail(Code::value, "vmap", what, " has ", nb::len(axes), " entries for ", nb::len(tree), " values");
     }
-    for (size_t i = 0; i < nb::len(tree); i++) expand_axes(what, nb::object(axes[i]), nb::object(tree[i]), out);
+    for (size_t i = 0; i < nb::len(tree); i++)
+      expand_axes(what, nb::object(axes[i]), nb::object(tree[i]), out);
   } else {
     fail(Code::value, "vmap", what, " must be an int, None or a tree that matches the values");
   }
 }
 
-nb::object call_vmap_with(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const nb::args& args, const nb::kwargs& kwargs) {
+nb::object call_vmap_with(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const nb::args& args,
+                          const nb::kwargs& kwargs) {
   MaybeAxesList in, out;
   bool per_argument = PyTuple_Check(in_axes.ptr()) || PyList_Check(in_axes.ptr());
   if (per_argument && nb::len(in_axes) != args.size()) {
@@ -192,7 +209,8 @@ nb::object call_custom(nb::handle self, const nb::args& args, const nb::kwargs& 
   Kept tree = keep(args), options = keep(kwargs), function = keep(fun);
   auto body = [=](const std::vector<array>& in) {
     nb::object arguments = rebuild(nb::handle(tree.get()), in);
-    nb::object value = nb::handle(function.get())(*arguments, **nb::borrow<nb::dict>(nb::handle(options.get())));
+    nb::object value =
+        nb::handle(function.get())(*arguments, **nb::borrow<nb::dict>(nb::handle(options.get())));
     *result = keep(value);
     return flatten(value);
   };
@@ -200,11 +218,16 @@ nb::object call_custom(nb::handle self, const nb::args& args, const nb::kwargs& 
     nb::object set = self.attr(name);
     return set.is_none() ? Kept() : keep(set);
   };
-  auto with = [tree](const std::vector<array>& in) { return one_or_tuple(rebuild(nb::handle(tree.get()), in)); };
-  auto like_results = [result](const std::vector<array>& in) { return rebuild(nb::handle(result->get()), in); };
+  auto with = [tree](const std::vector<array>& in) {
+    return one_or_tuple(rebuild(nb::handle(tree.get()), in));
+  };
+  auto like_results = [result](const std::vector<array>& in) {
+    return rebuild(nb::handle(result->get()), in);
+  };
   CustomRules rules;
   if (Kept f = rule("_vjp")) {
-    rules.vjp = [=](const std::vector<array>& primals, const std::vector<array>& cotangents, const std::vector<array>& outputs) {
+    rules.vjp = [=](const std::vector<array>& primals, const std::vector<array>& cotangents,
+                    const std::vector<array>& outputs) {
       return flatten(nb::handle(f.get())(with(primals), like_results(cotangents), like_results(outputs)));
     };
   }
@@ -237,18 +260,20 @@ void bind_custom(nb::module_& m) {
       return fun;
     };
   };
-  nb::class_<CustomFunction>(m, "custom_function", nb::dynamic_attr(),
-                             "A function with derivative and vectorisation rules of its own, for use as a decorator.\n\n"
-                             "`@f.vjp` sets a function of (primals, cotangents, outputs), `@f.jvp` one of (primals, tangents),\n"
-                             "`@f.vmap` one of (inputs, axes) that returns (outputs, axes). Rules that are missing follow from\n"
-                             "the function. With a vjp rule, gradients reach the arguments only, not captured arrays.")
-      .def("__init__",
-           [](nb::pointer_and_handle<CustomFunction> self, nb::object fun) {
-             new (self.p) CustomFunction;
-             remember(self.h, fun);
-             for (const char* rule : {"_vjp", "_jvp", "_vmap"}) self.h.attr(rule) = nb::none();
-           },
-           nb::arg("fun"))
+  nb::class_<CustomFunction>(
+      m, "custom_function", nb::dynamic_attr(),
+      "A function with derivative and vectorisation rules of its own, for use as a decorator.\n\n"
+      "`@f.vjp` sets a function of (primals, cotangents, outputs), `@f.jvp` one of (primals, tangents),\n"
+      "`@f.vmap` one of (inputs, axes) that returns (outputs, axes). Rules that are missing follow from\n"
+      "the function. With a vjp rule, gradients reach the arguments only, not captured arrays.")
+      .def(
+          "__init__",
+          [](nb::pointer_and_handle<CustomFunction> self, nb::object fun) {
+            new (self.p) CustomFunction;
+            remember(self.h, fun);
+            for (const char* rule : {"_vjp", "_jvp", "_vmap"}) self.h.attr(rule) = nb::none();
+          },
+          nb::arg("fun"))
       .def("vjp", set_rule("_vjp"), nb::arg("fun"), "Sets the gradient rule.")
       .def("jvp", set_rule("_jvp"), nb::arg("fun"), "Sets the tangent rule.")
       .def("vmap", set_rule("_vmap"), nb::arg("fun"), "Sets the vectorisation rule.")
@@ -275,22 +300,27 @@ void bind_gradients(nb::module_& m) {
       "value_and_grad",
       [](nb::object fun, nb::object argnums, nb::object argnames) {
         Wanted wanted = parse_wanted("value_and_grad", argnums, argnames);
-        return transformed(fun, [wanted](nb::handle f, const nb::args& args, const nb::kwargs& kwargs) -> nb::object {
-          return call_with_grad("value_and_grad", wanted, f, args, kwargs);
-        });
+        return transformed(
+            fun, [wanted](nb::handle f, const nb::args& args, const nb::kwargs& kwargs) -> nb::object {
+              return call_with_grad("value_and_grad", wanted, f, args, kwargs);
+            });
       },
       nb::arg("fun"), nb::arg("argnums") = nb::none(), nb::arg("argnames") = nb::list(),
       "A function that returns the value of `fun` and its gradients.\n\n"
-      "`fun` returns a scalar array, or a tuple that starts with one. `argnums` numbers the positional arguments, `argnames`\n"
-      "names the keyword arguments to differentiate with respect to (the first positional one by default); each may be an\n"
-      "array or a tree of arrays. With names, the gradients are a tuple of those of the positional arguments (or None) and a dict.");
+      "`fun` returns a scalar array, or a tuple that starts with one. `argnums` numbers the positional "
+      "arguments, `argnames`\n"
+      "names the keyword arguments to differentiate with respect to (the first positional one by default); "
+      "each may be an\n"
+      "array or a tree of arrays. With names, the gradients are a tuple of those of the positional arguments "
+      "(or None) and a dict.");
   m.def(
       "grad",
       [](nb::object fun, nb::object argnums, nb::object argnames) {
         Wanted wanted = parse_wanted("grad", argnums, argnames);
-        return transformed(fun, [wanted](nb::handle f, const nb::args& args, const nb::kwargs& kwargs) -> nb::object {
-          return call_with_grad("grad", wanted, f, args, kwargs)[1];
-        });
+        return transformed(
+            fun, [wanted](nb::handle f, const nb::args& args, const nb::kwargs& kwargs) -> nb::object {
+              return call_with_grad("grad", wanted, f, args, kwargs)[1];
+            });
       },
       nb::arg("fun"), nb::arg("argnums") = nb::none(), nb::arg("argnames") = nb::list(),
       "A function that returns the gradients of `fun`; see value_and_grad.");
@@ -301,7 +331,8 @@ void bind_gradients(nb::module_& m) {
         return nb::make_tuple(to_list(outputs), to_list(grads));
       },
       nb::arg("fun"), nb::arg("primals"), nb::arg("cotangents"),
-      "The values of `fun` at a list of primals, and the gradients of the sum of its results times the cotangents.");
+      "The values of `fun` at a list of primals, and the gradients of the sum of its results times the "
+      "cotangents.");
   m.def(
       "jvp",
       [](nb::object fun, nb::object primals, nb::object tangents) {
@@ -326,9 +357,10 @@ void bind_transforms(nb::module_& m) {
           return call_vmap_with(f, nb::handle(in.get()), nb::handle(out.get()), args, kwargs);
         });
       },
-      nb::arg("fun"), nb::arg("in_axes") = 0, nb::arg("out_axes") = 0,
+      nb::arg("fun"), nb::arg("in_axes").none() = 0, nb::arg("out_axes").none() = 0,
       "The function `fun` of single examples as a function of batches.\n\n"
-      "`in_axes` and `out_axes` are an axis, None (not batched), or trees of them that match the arguments and results.");
+      "`in_axes` and `out_axes` are an axis, None (not batched), or trees of them that match the arguments "
+      "and results.");
   m.def(
       "checkpoint",
       [](nb::object fun) {
@@ -337,7 +369,8 @@ void bind_transforms(nb::module_& m) {
         });
       },
       nb::arg("fun"),
-      "The function `fun`, whose intermediate values are computed again for gradients instead of being kept.");
+      "The function `fun`, whose intermediate values are computed again for gradients instead of being "
+      "kept.");
 }
 
 }  // namespace melix::python

@@ -55,9 +55,7 @@ class Prepared:
 
     def __init__(self, record: Record, case: Case, samples, domain=None, variant: int = 0):
         self.record, self.case = record, case
-        made = _samples(record, samples, case.dtype, domain or record.domain_of(case.dtype), variant)[
-            case.sample
-        ]
+        made = all_samples(record, samples, case.dtype, case.check, domain, variant)[case.sample]
         rng = case.rng("layout")
         inputs = made.inputs()
         # Mostly all arguments share the layout of the case; sometimes one is left as it is.
@@ -91,13 +89,17 @@ class Prepared:
         return results
 
 
-def _samples(record: Record, samples, dtype: str, domain: Domains, variant: int) -> list[Call]:
-    return list(samples(Maker(dtype, domain, seed_of(record.label), FULL, variant)))
+def all_samples(
+    record: Record, samples, dtype: str, check: str, domain: Domains | None = None, variant: int = 0
+) -> list[Call]:
+    """The calls that the record makes for the type; nothing is drawn before it is asked for.
 
-
-def all_samples(record: Record, samples, dtype: str) -> list[Call]:
-    """The calls that the record makes for the type; nothing is drawn before it is asked for."""
-    return _samples(record, samples, dtype, record.domain, 0)
+    Full mode has every odd tail for the check of values; ten times as long a run for the others would show little.
+    """
+    full = FULL and check == "value"
+    return list(
+        samples(Maker(dtype, domain or record.domain_of(dtype), seed_of(record.label), full, variant))
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "melix/backend/cpu/blocks.h"
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/core/threads.h"
 #include "melix/ops/arrange.h"
 

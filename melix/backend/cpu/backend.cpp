@@ -1,10 +1,9 @@
 // The CPU's table.
-#include "melix/backend/backend.h"
 
 #include <unordered_map>
 
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/blocks.h"
-#include "melix/backend/cpu/kernels.h"
 
 namespace melix {
 
@@ -15,16 +14,22 @@ namespace op {
 }  // namespace op
 
 namespace cpu {
-namespace {
 
-const std::unordered_map<const Op*, Kernel>& kernels() {
-  static const auto* table = new std::unordered_map<const Op*, Kernel>{
-#define MELIX_CELL_kernel(name) {&op::name, name},
+// The kernels: melix::cpu::<name>(const Call&) for every row whose cell says so.
+#define MELIX_CELL_kernel(name) void name(const Call& call);
 #define MELIX_CELL_region(name)
 #define MELIX_CELL_view(name)
 #define MELIX_CELL_decompose(name)
 #define MELIX_CELL_plan(name)
 #define MELIX_OP(name, cpu) MELIX_CELL_##cpu(name)
+#include "melix/graph/ops.inc"
+#undef MELIX_CELL_kernel
+
+namespace {
+
+const std::unordered_map<const Op*, Kernel>& kernels() {
+  static const auto* table = new std::unordered_map<const Op*, Kernel>{
+#define MELIX_CELL_kernel(name) {&op::name, name},
 #include "melix/graph/ops.inc"
 #undef MELIX_OP
 #undef MELIX_CELL_kernel
@@ -44,11 +49,10 @@ Kernel kernel_of(const Op& op) {
 }  // namespace
 
 extern const Backend backend;
-const Backend backend{.name = "cpu",
-                      .kernel = kernel_of,
-                      .run_region = run_region,
-                      .copy = copy,
-                      .description = [] { return simd().name; }};
+const Backend backend{
+    .name = "cpu", .kernel = kernel_of, .run_region = run_region, .copy = copy, .description = [] {
+      return simd().name;
+    }};
 
 }  // namespace cpu
 }  // namespace melix

@@ -11,7 +11,7 @@ namespace melix::cpu {
 namespace {
 
 constexpr size_t kSlotBytes = size_t(kBlock) * 8;  // one block of the widest type
-constexpr int64_t kPiece = 32 * kBlock;            // elements a thread takes at a time: a few microseconds of work
+constexpr int64_t kPiece = 32 * kBlock;  // elements a thread takes at a time: a few microseconds of work
 
 }  // namespace
 
@@ -22,8 +22,12 @@ Blocks::Blocks(const Region* region, std::span<const int64_t> shape, std::span<c
 }
 
 void Blocks::add_source(const View& view, std::span<const int64_t> shape) {
-  Source s{.base = static_cast<const char*>(view.data()), .dtype = view.dtype, .access = Access::gather, .place = 0,
-           .staging = 0, .shape = Shape(shape.begin(), shape.end()),
+  Source s{.base = static_cast<const char*>(view.data()),
+           .dtype = view.dtype,
+           .access = Access::gather,
+           .place = 0,
+           .staging = 0,
+           .shape = Shape(shape.begin(), shape.end()),
            .strides = broadcast_strides(view.shape, view.strides, shape)};
   Strides* strides = &s.strides;
   collapse(s.shape, std::span(strides, 1));
@@ -50,10 +54,15 @@ void Blocks::add_operations(const Region& region) {
   SmallVector<uint32_t, 8> free;
   for (uint32_t i = 0; i < region.body.size(); i++) {
     const Instruction& in = region.body[i];
-    Operation o{.kernel = simd().elementwise(in.elementwise, carrier_of(in.in), in.out), .round = float32,
-                .output = -1, .last_use_is_output = last_use[i] == 0, .arity = in.arity,
-                .args = {in.args[0], in.args[1], in.args[2]}, .place = 0};
-    if (!o.kernel) fail(Code::runtime, "eval", "the CPU has no kernel of row ", in.elementwise, " for ", in.in);
+    Operation o{.kernel = simd().elementwise(in.elementwise, carrier_of(in.in), in.out),
+                .round = float32,
+                .output = -1,
+                .last_use_is_output = last_use[i] == 0,
+                .arity = in.arity,
+                .args = {in.args[0], in.args[1], in.args[2]},
+                .place = 0};
+    if (!o.kernel)
+      fail(Code::runtime, "eval", "the CPU has no kernel of row ", in.elementwise, " for ", in.in);
     if (is_half(in.out)) o.round = in.out;
     auto output = std::find(region.outputs.begin(), region.outputs.end(), uint16_t(inputs + i));
     if (output != region.outputs.end()) o.output = int16_t(output - region.outputs.begin());
@@ -175,7 +184,8 @@ const void* Blocks::Worker::load(int64_t begin, int64_t n) {
 
 // ---- backend functions ----
 
-void run_region(const Region& region, const Shape& shape, std::span<const View> inputs, std::span<View> outputs) {
+void run_region(const Region& region, const Shape& shape, std::span<const View> inputs,
+                std::span<View> outputs) {
   int64_t n = elements(shape);
   if (n == 0) return;
   Blocks blocks(&region, shape, inputs);

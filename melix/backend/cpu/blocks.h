@@ -62,8 +62,8 @@ class Blocks {
 
   struct Operation {
     ElementwiseFn kernel;
-    Dtype round;        // 16-bit dtype the result is rounded to, or float32
-    int16_t output;     // number of the region's output, or -1
+    Dtype round;              // 16-bit dtype the result is rounded to, or float32
+    int16_t output;           // number of the region's output, or -1
     bool last_use_is_output;  // nobody reads the value after it is stored
     uint8_t arity;
     uint16_t args[3];
@@ -82,7 +82,8 @@ class Blocks {
 };
 
 /// Backend functions (see backend.h).
-void run_region(const Region& region, const Shape& shape, std::span<const View> inputs, std::span<View> outputs);
+void run_region(const Region& region, const Shape& shape, std::span<const View> inputs,
+                std::span<View> outputs);
 void copy(const View& from, View& to);
 
 }  // namespace melix::cpu

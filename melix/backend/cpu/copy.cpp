@@ -14,14 +14,20 @@ constexpr int64_t kTile = 64;
 
 struct Plane {
   int bytes;
-  int64_t rows, columns;               // columns run along the destination
+  int64_t rows, columns;  // columns run along the destination
   int64_t from_row, from_column, to_row, to_column;
 
   void run(const char* from, char* to, int64_t first_row, int64_t last_row) const {
     bool transposed = std::abs(from_column) > std::abs(from_row) && from_row != 0 && rows > 1;
+    if (transposed && from_row == 1 && to_column == 1) {
+      simd().transpose(bytes, from + first_row * bytes, from_column, to + first_row * to_row * bytes, to_row,
+                       columns, last_row - first_row);
+      return;
+    }
     if (!transposed) {
       for (int64_t r = first_row; r < last_row; r++) {
-        simd().copy_strided(bytes, from + r * from_row * bytes, from_column, to + r * to_row * bytes, to_column, columns);
+        simd().copy_strided(bytes, from + r * from_row * bytes, from_column, to + r * to_row * bytes,
+                            to_column, columns);
       }
       return;
     }
@@ -81,8 +87,9 @@ void copy(const View& from, View& to) {
         a += at * outof[d];
         b += at * into[d];
       }
-      plane.run(static_cast<const char*>(from.data()) + a * plane.bytes, static_cast<char*>(to.data()) + b * plane.bytes,
-                block * kTile, std::min(plane.rows, (block + 1) * kTile));
+      plane.run(static_cast<const char*>(from.data()) + a * plane.bytes,
+                static_cast<char*>(to.data()) + b * plane.bytes, block * kTile,
+                std::min(plane.rows, (block + 1) * kTile));
     }
   });
 }

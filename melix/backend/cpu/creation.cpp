@@ -1,7 +1,7 @@
 // Ranges of numbers: element i is computed from i, so pieces are independent.
 #include <algorithm>
 
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/core/threads.h"
 #include "melix/ops/creation.h"

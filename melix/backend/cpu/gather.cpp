@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "melix/backend/cpu/blocks.h"
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/windows.h"
 #include "melix/core/threads.h"
 

@@ -18,7 +18,8 @@ bool supported(std::string_view isa) {
 #endif
 }
 
-const Simd* const kTables[] = {  // best first
+const Simd* const kTables[] = {
+    // best first
 #define MELIX_ISA_ROW(isa) &isa::table,
 #include "melix/backend/cpu/isas.inc"
 #undef MELIX_ISA_ROW

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/core/threads.h"
 #include "melix/ops/random.h"

@@ -3,10 +3,10 @@
 // after the other, sums of floats in double.
 #include <algorithm>
 #include <complex>
-#include <numeric>
+#include <cstring>
 
 #include "melix/backend/cpu/blocks.h"
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/core/element.h"
 #include "melix/core/threads.h"
 #include "melix/ops/reduce.h"
@@ -14,10 +14,11 @@
 namespace melix::cpu {
 namespace {
 
-constexpr int64_t kChunk = 64 * kBlock;  // elements of one row that one task folds
-constexpr int64_t kColumns = kBlock;     // columns that one task folds
-constexpr int64_t kRowsPerPass = 64;     // rows added up in the accumulators' own precision before they are widened
-constexpr int64_t kShortRow = 16;        // fewer columns than this are folded as strided rows
+constexpr int64_t kChunk = 64 * kBlock;   // elements of one row that one task folds
+constexpr int64_t kColumns = 8 * kBlock;  // columns that one task folds: rows are read in long runs
+constexpr int64_t kRowsPerPass =
+    64;                            // rows added up in the accumulators' own precision before they are widened
+constexpr int64_t kShortRow = 16;  // fewer columns than this are folded as strided rows
 
 // The type in which results of blocks are put together: `Block` is what a vector loop gives.
 template <Fold kFold, class Block>
@@ -115,8 +116,11 @@ class Reduction {
 
  public:
   Reduction(const Call& call, Dtype carrier)
-      : walk_(make_walk(call)), blocks_(call.region, walk_.shape, walk_.views), out_(call.outputs[0]),
-        fold_block_(simd().fold_block(kFold, carrier)), fold_columns_(simd().fold_columns(kFold, carrier)),
+      : walk_(make_walk(call)),
+        blocks_(call.region, walk_.shape, walk_.views),
+        out_(call.outputs[0]),
+        fold_block_(simd().fold_block(kFold, carrier)),
+        fold_columns_(simd().fold_columns(kFold, carrier)),
         bytes_(int64_t(size_of(carrier))) {}
 
   void run() {
@@ -153,7 +157,8 @@ class Reduction {
       Blocks::Worker worker(blocks_);
       for (int64_t task = begin; task < end; task++) {
         int64_t first = task * together, last = std::min(walk_.outer, first + together);
-        const char* x = static_cast<const char*>(worker.load(first * walk_.rows, (last - first) * walk_.rows));
+        const char* x =
+            static_cast<const char*>(worker.load(first * walk_.rows, (last - first) * walk_.rows));
         for (int64_t row = first; row < last; row++, x += walk_.rows * bytes_) {
           Block block;
           fold_block_(x, walk_.rows, &block);
@@ -182,7 +187,8 @@ class Reduction {
       Blocks::Worker worker(blocks_);
       for (int64_t task = begin; task < end; task++) {
         int64_t row = task / chunks, first = task % chunks * kChunk;
-        Result part = chunk(worker, row * walk_.rows + first, row * walk_.rows + std::min(walk_.rows, first + kChunk));
+        Result part =
+            chunk(worker, row * walk_.rows + first, row * walk_.rows + std::min(walk_.rows, first + kChunk));
         chunks > 1 ? void(parts[size_t(task)] = part) : store(row, part);
       }
     });
@@ -191,47 +197,61 @@ class Reduction {
 
   // parts: [outer][chunks][columns], folded over chunks in order.
   void join_parts(const std::vector<Result>& parts, int64_t outer, int64_t chunks, int64_t columns) {
-    for (int64_t i = 0; i < outer * columns; i++) {
-      const Result* part = parts.data() + i / columns * chunks * columns + i % columns;
-      Result total = *part;
-      for (int64_t k = 1; k < chunks; k++) total = join<kFold>(total, part[k * columns]);
-      store(i, total);
+    parallel_for(outer * columns, 8192, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const Result* part = parts.data() + i / columns * chunks * columns + i % columns;
+        Result total = *part;
+        for (int64_t k = 1; k < chunks; k++) total = join<kFold>(total, part[k * columns]);
+        store(i, total);
+      }
+    });
+  }
+
+  // Running results of columns before anything was folded; `x` is the first row, where there is no neutral element.
+  void start_pass(const void* x, int64_t n, Block* pass) {
+    if constexpr (kFold == Fold::sum || kFold == Fold::prod) {
+      std::fill_n(pass, n, Block(kFold == Fold::prod ? 1 : 0));
+    } else {
+      std::memcpy(pass, x, size_t(n) * sizeof(Block));  // accumulators of choices have the elements' type
     }
   }
 
-  // Folds rows [first, last) of a stripe of n columns into `total`.
-  void stripe(Blocks::Worker& worker, int64_t outer, int64_t column, int64_t n, int64_t first, int64_t last, Result* total) {
-    Block pass[kColumns];
-    for (int64_t row = first; row < last; row++) {
-      const void* x = worker.load((outer * walk_.rows + row) * walk_.columns + column, n);
-      bool fresh = (row - first) % kRowsPerPass == 0;
-      if (fresh) {
-        for (int64_t i = 0; i < n; i++) fold_block_(static_cast<const char*>(x) + i * bytes_, 1, &pass[i]);
-      } else {
-        fold_columns_(x, n, pass);
+  // Folds rows [first, last) of a stripe of n columns into `total`: kRowsPerPass rows in the elements' own precision,
+  // passes in the wider one.
+  void stripe(Blocks::Worker& worker, int64_t outer, int64_t column, int64_t n, int64_t first, int64_t last,
+              Block* pass, Result* total) {
+    for (int64_t row = first; row < last; row += kRowsPerPass) {
+      int64_t end = std::min(last, row + kRowsPerPass);
+      for (int64_t r = row; r < end; r++) {
+        for (int64_t c = 0; c < n; c += kBlock) {
+          int64_t count = std::min(kBlock, n - c);
+          const void* x = worker.load((outer * walk_.rows + r) * walk_.columns + column + c, count);
+          if (r == row) start_pass(x, count, pass + c);
+          fold_columns_(x, count, pass + c);
+        }
       }
-      if ((row - first) % kRowsPerPass != kRowsPerPass - 1 && row != last - 1) continue;
-      bool first_pass = row - first < kRowsPerPass;
-      for (int64_t i = 0; i < n; i++) total[i] = first_pass ? Result(pass[i]) : join<kFold>(total[i], Result(pass[i]));
+      for (int64_t i = 0; i < n; i++)
+        total[i] = row == first ? Result(pass[i]) : join<kFold>(total[i], Result(pass[i]));
     }
   }
 
   void columns() {
     int64_t width = std::min(kColumns, walk_.columns), stripes = (walk_.columns + width - 1) / width;
-    // Tall and narrow arguments have few stripes: their rows are cut into chunks too.
-    int64_t height = std::max<int64_t>(kRowsPerPass, 4 * kChunk / width);
+    // Arguments with few stripes are cut into chunks of rows too.
+    int64_t height = std::max<int64_t>(kRowsPerPass, 8 * kChunk / width);
     int64_t chunks = walk_.outer * stripes >= 64 ? 1 : (walk_.rows + height - 1) / height;
     if (chunks == 1) height = walk_.rows;
     std::vector<Result> parts(chunks > 1 ? size_t(walk_.outer * chunks * walk_.columns) : 0);
     int64_t grain = std::max<int64_t>(1, 32768 / (width * height));
     parallel_for(walk_.outer * chunks * stripes, grain, [&](int64_t begin, int64_t end) {
       Blocks::Worker worker(blocks_);
+      std::vector<Block> pass(static_cast<size_t>(width));
       std::vector<Result> total(static_cast<size_t>(width));
       for (int64_t task = begin; task < end; task++) {
         int64_t column = task % stripes * width, part = task / stripes, outer = part / chunks;
         int64_t first = part % chunks * height, last = std::min(walk_.rows, first + height);
         int64_t n = std::min(width, walk_.columns - column);
-        stripe(worker, outer, column, n, first, last, total.data());
+        stripe(worker, outer, column, n, first, last, pass.data(), total.data());
         for (int64_t i = 0; i < n; i++) {
           if (chunks > 1) {
             parts[size_t(part * walk_.columns + column + i)] = total[size_t(i)];
@@ -259,18 +279,30 @@ void reduce(const Call& call) {
   if constexpr (kFold == Fold::all || kFold == Fold::any) return Reduction<kFold, uint8_t>(call, bool_).run();
   // Short integers are added up and multiplied in 32 bits; bool too.
   switch (carrier) {
-    case bool_: return Reduction<kFold, std::conditional_t<kArithmetic, int32_t, uint8_t>>(call, carrier).run();
-    case uint8: return Reduction<kFold, std::conditional_t<kArithmetic, uint32_t, uint8_t>>(call, carrier).run();
-    case uint16: return Reduction<kFold, std::conditional_t<kArithmetic, uint32_t, uint16_t>>(call, carrier).run();
-    case uint32: return Reduction<kFold, uint32_t>(call, carrier).run();
-    case uint64: return Reduction<kFold, uint64_t>(call, carrier).run();
-    case int8: return Reduction<kFold, std::conditional_t<kArithmetic, int32_t, int8_t>>(call, carrier).run();
-    case int16: return Reduction<kFold, std::conditional_t<kArithmetic, int32_t, int16_t>>(call, carrier).run();
-    case int32: return Reduction<kFold, int32_t>(call, carrier).run();
-    case int64: return Reduction<kFold, int64_t>(call, carrier).run();
-    case float64: return Reduction<kFold, double>(call, carrier).run();
-    case complex64: return Reduction<kFold, complex64_t>(call, carrier).run();
-    default: return Reduction<kFold, float>(call, carrier).run();
+    case bool_:
+      return Reduction<kFold, std::conditional_t<kArithmetic, int32_t, uint8_t>>(call, carrier).run();
+    case uint8:
+      return Reduction<kFold, std::conditional_t<kArithmetic, uint32_t, uint8_t>>(call, carrier).run();
+    case uint16:
+      return Reduction<kFold, std::conditional_t<kArithmetic, uint32_t, uint16_t>>(call, carrier).run();
+    case uint32:
+      return Reduction<kFold, uint32_t>(call, carrier).run();
+    case uint64:
+      return Reduction<kFold, uint64_t>(call, carrier).run();
+    case int8:
+      return Reduction<kFold, std::conditional_t<kArithmetic, int32_t, int8_t>>(call, carrier).run();
+    case int16:
+      return Reduction<kFold, std::conditional_t<kArithmetic, int32_t, int16_t>>(call, carrier).run();
+    case int32:
+      return Reduction<kFold, int32_t>(call, carrier).run();
+    case int64:
+      return Reduction<kFold, int64_t>(call, carrier).run();
+    case float64:
+      return Reduction<kFold, double>(call, carrier).run();
+    case complex64:
+      return Reduction<kFold, complex64_t>(call, carrier).run();
+    default:
+      return Reduction<kFold, float>(call, carrier).run();
   }
 }
 

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/core/threads.h"
 

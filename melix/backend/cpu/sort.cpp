@@ -2,7 +2,7 @@
 // selected from (key_sort.h). Elements of 1 and 2 bytes are counted where rows are long.
 #include "melix/ops/sort.h"
 
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/sort_rows.h"
 
 namespace melix::cpu {

@@ -1,5 +1,5 @@
 // Kernels of searchsorted and unique.
-#include "melix/backend/cpu/kernels.h"
+#include "melix/backend/backend.h"
 #include "melix/backend/cpu/sort_rows.h"
 #include "melix/ops/sort.h"
 
@@ -34,6 +34,8 @@ class Uniques {
       : rows_(rows),
         n_(rows.length()),
         size_(size),
+        has_nan_(is_inexact(rows.dtype())),
+        nan_(nan_key(rows.dtype())),
         ordering_(rows),
         keys_(n_),
         order_(n_),
@@ -69,10 +71,22 @@ class Uniques {
   }
 
  private:
-  bool is_first(int64_t i) { return i == 0 || keys_[order_[i]] != keys_[order_[i - 1]]; }
+  bool is_first(int64_t i) const {
+    const Key key = keys_[order_[i]];
+    return i == 0 || key != keys_[order_[i - 1]] || (has_nan_ && key >= nan_);
+  }
+
+  // The lowest key of NaN (see simd/sort_keys.cpp): NaNs differ from one another.
+  static Key nan_key(Dtype dtype) {
+    return is_complex(dtype) ? Key(~Key(1) << (sizeof(Key) * 4))
+           : is_half(dtype)  ? Key(0xffff)
+                             : Key(~Key(0));
+  }
 
   const Rows& rows_;
   const int64_t n_, size_;
+  const bool has_nan_;
+  const Key nan_;
   Ordering ordering_;
   Scratch<Key> keys_;
   Scratch<uint32_t> order_;

@@ -66,12 +66,11 @@ std::vector<array> decompose(const Attrs* attrs, std::span<const array> inputs) 
   return static_cast<const Program*>(attrs)->tape->replay(inputs);
 }
 
-bool fits(const Program& program, const std::vector<array>& inputs, bool any_shape) {
+bool fits(const Program& program, const std::vector<array>& inputs) {
   if (program.placeholders.size() != inputs.size()) return false;
   for (size_t i = 0; i < inputs.size(); i++) {
     const array& p = program.placeholders[i];
-    if (p.dtype() != inputs[i].dtype() || p.ndim() != inputs[i].ndim()) return false;
-    if (!any_shape && p.shape() != inputs[i].shape()) return false;
+    if (p.dtype() != inputs[i].dtype() || p.shape() != inputs[i].shape()) return false;
   }
   return true;
 }
@@ -93,30 +92,28 @@ struct CompileCache::Traces {
     Stream stream;
     Ref<const Program> program;
   };
-  bool shapeless;
   std::mutex lock;
   std::vector<Trace> all;  // newest last
 
-  Ref<const Program> find(const std::vector<array>& inputs, uint64_t key, Stream stream, bool any_shape) {
+  Ref<const Program> find(const std::vector<array>& inputs, uint64_t key, Stream stream) {
     std::lock_guard guard(lock);
     for (size_t i = all.size(); i-- > 0;) {
-      if (all[i].key == key && all[i].stream == stream && fits(*all[i].program, inputs, any_shape)) return all[i].program;
+      if (all[i].key == key && all[i].stream == stream && fits(*all[i].program, inputs))
+        return all[i].program;
     }
     return {};
   }
 };
 
-CompileCache::CompileCache(bool shapeless) : traces_(new Traces{shapeless, {}, {}}) {}
+CompileCache::CompileCache() : traces_(new Traces) {}
 CompileCache::~CompileCache() = default;
 
 Traced CompileCache::call(const TracedFunction& fun, const std::vector<array>& inputs, uint64_t key) {
   if (disabled.load(std::memory_order_relaxed)) return fun(inputs);
   Stream stream = StreamOrDevice().resolve();
-  Ref<const Program> program = traces_->find(inputs, key, stream, false);
+  Ref<const Program> program = traces_->find(inputs, key, stream);
   if (!program) {
-    Ref<const Program> like = traces_->shapeless ? traces_->find(inputs, key, stream, true) : Ref<const Program>();
-    auto again = [&](const std::vector<array>& in) { return Traced{like->tape->replay(in), like->note}; };
-    program = like ? trace(again, inputs) : trace(fun, inputs);
+    program = trace(fun, inputs);
     std::lock_guard guard(traces_->lock);
     traces_->all.push_back({key, stream, program});
   }
@@ -126,10 +123,15 @@ Traced CompileCache::call(const TracedFunction& fun, const std::vector<array>& i
   return {make_all(op::compiled, program, std::move(arguments), stream), program->note};
 }
 
-Function compile(Function fun, bool shapeless) {
-  auto cache = std::make_shared<CompileCache>(shapeless);
+Function compile(Function fun) {
+  auto cache = std::make_shared<CompileCache>();
   return [fun = std::move(fun), cache](const std::vector<array>& inputs) {
-    return cache->call([&](const std::vector<array>& in) { return Traced{fun(in), nullptr}; }, inputs).results;
+    return cache->call(
+                    [&](const std::vector<array>& in) {
+                      return Traced{fun(in), nullptr};
+                    },
+                    inputs)
+        .results;
   };
 }
 

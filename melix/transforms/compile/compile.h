@@ -1,4 +1,5 @@
-// compile: a function traced once per shapes and dtypes of its arguments, whose calls run a plan without building a graph.
+// compile: a function traced once per shapes and dtypes of its arguments, whose calls run a plan without building a
+// graph.
 #pragma once
 
 #include <memory>
@@ -18,12 +19,11 @@ class CompileCache {
  public:
   using TracedFunction = std::function<Traced(const std::vector<array>&)>;
 
-  /// `shapeless`: new shapes (of the same ranks and dtypes) reuse the first trace instead of calling the function.
-  explicit CompileCache(bool shapeless = false);
+  CompileCache();
   ~CompileCache();
 
-  /// The function's results for these inputs: lazy, one node in the graph, with the note of their trace. The function is
-  /// called when shapes, dtypes or `key` (whatever else the caller's function depends on) were not seen before.
+  /// The function's results for these inputs: lazy, one node in the graph, with the note of their trace. The function
+  /// is called when shapes, dtypes or `key` (whatever else the caller's function depends on) were not seen before.
   Traced call(const TracedFunction& fun, const std::vector<array>& inputs, uint64_t key = 0);
 
  private:
@@ -31,10 +31,11 @@ class CompileCache {
   std::unique_ptr<Traces> traces_;
 };
 
-/// The function compiled. What it does besides computing on arrays happens while it is traced, once.
-Function compile(Function fun, bool shapeless = false);
+/// The function compiled. What it does besides computing on arrays happens while it is traced, once per shapes.
+Function compile(Function fun);
 
-/// Makes compile give functions as they are (for debugging), and undoes it. MELIX_DISABLE_COMPILE=1 does it from the start.
+/// Makes compile give functions as they are (for debugging), and undoes it. MELIX_DISABLE_COMPILE=1 does it from the
+/// start.
 void disable_compile();
 void enable_compile();
 

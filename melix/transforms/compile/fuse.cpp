@@ -2,28 +2,28 @@
 // feed, and numbers the slots. What an elementwise node is fused with never changes its bits, so the grouping is free.
 #include <algorithm>
 
+#include "melix/graph/completion.h"
 #include "melix/ops/elementwise.h"
 #include "melix/ops/shape.h"
 #include "melix/transforms/compile/plan.h"
-#include "melix/graph/completion.h"
 
 namespace melix {
 namespace {
 
-constexpr uint32_t kMixed = ~0u - 1;    // consumers in several places
+constexpr uint32_t kMixed = ~0u - 1;     // consumers in several places
 constexpr size_t kMaxRegionInputs = 24;  // scratch blocks of all inputs must fit in L1
 
 struct Entry {
   Node* node;
-  uint32_t slot = kNone;       // of result 0; the others follow
-  uint32_t uses = 0;           // handles held by nodes and by the plan itself
-  uint32_t consumer = kNone;   // region all consumers so far are in; kMixed
-  uint32_t region = kNone;     // region the node is a member of, or (kernels) takes
-  uint32_t alias = kNone;      // first of its decomposition's arrays
-  uint16_t value = 0;          // number within its region
-  bool source = false;         // has its values, or is an argument or in flight
+  uint32_t slot = kNone;      // of result 0; the others follow
+  uint32_t uses = 0;          // handles held by nodes and by the plan itself
+  uint32_t consumer = kNone;  // region all consumers so far are in; kMixed
+  uint32_t region = kNone;    // region the node is a member of, or (kernels) takes
+  uint32_t alias = kNone;     // first of its decomposition's arrays
+  uint16_t value = 0;         // number within its region
+  bool source = false;        // has its values, or is an argument or in flight
   bool elementwise = false;
-  bool wanted = false;         // a target
+  bool wanted = false;  // a target
 };
 
 struct Group {
@@ -106,8 +106,10 @@ class Planner {
     }
     if (!node->op) {
       fail(Code::value, "eval",
-           "an argument of a traced function (compile, vmap), or an array whose memory went to an evaluation that failed, "
-           "has no value");
+           node->traced ? "the arguments of a function have no values while it is traced (by compile or "
+                          "vmap): it cannot "
+                          "print them, read their items or branch on them"
+                        : "the array's memory was given to an evaluation that failed, and its value with it");
     }
     node->plan = number_;
     std::span<const array> inputs = node->inputs;
@@ -142,7 +144,9 @@ class Planner {
   }
 
   // Handles beyond the plan's own: the value must be there when the plan is done.
-  bool held(const Entry& e) const { return e.wanted || (keep_ == Keep::held && e.node->use_count() > e.uses); }
+  bool held(const Entry& e) const {
+    return e.wanted || (keep_ == Keep::held && e.node->use_count() > e.uses);
+  }
 
   // ---- regions ----
 
@@ -204,14 +208,16 @@ class Planner {
 
   void new_slots(Entry& e) {
     e.slot = uint32_t(plan_.slots.size());
-    for (const View& result : e.node->results) plan_.slots.push_back({result.shape, result.dtype, false, false});
+    for (const View& result : e.node->results)
+      plan_.slots.push_back({result.shape, result.dtype, false, false});
   }
 
   void emit(uint32_t i) {
     Entry& e = entries_[i];
     if (e.source) {
       for (uint32_t k = 0; k < e.node->results.size(); k++) {
-        plan_.slots[e.slot + k].owned = keep_ == Keep::held && e.node->use_count() == e.uses && !e.node->traced;
+        plan_.slots[e.slot + k].owned =
+            keep_ == Keep::held && e.node->use_count() == e.uses && !e.node->traced;
       }
       return;
     }
@@ -278,18 +284,23 @@ class Planner {
     auto outside = [&](const array& a) { return entry(a).region != self || !entry(a).elementwise; };
     for (uint32_t m : g.members) {
       for (const array& a : entries_[m].node->inputs) {
-        if (!outside(a) || std::find(step.inputs.begin(), step.inputs.end(), slot_of(a)) != step.inputs.end()) continue;
+        if (!outside(a) || std::find(step.inputs.begin(), step.inputs.end(), slot_of(a)) != step.inputs.end())
+          continue;
         step.inputs.push_back(slot_of(a));
         region.inputs.push_back(a.dtype());
       }
     }
     for (uint32_t m : g.members) {
       Entry& e = entries_[m];
-      Instruction in{e.node->op->elementwise, e.node->inputs.back().dtype(), e.node->results[0].dtype,
-                     uint8_t(e.node->inputs.size()), {}};
+      Instruction in{e.node->op->elementwise,
+                     e.node->inputs.back().dtype(),
+                     e.node->results[0].dtype,
+                     uint8_t(e.node->inputs.size()),
+                     {}};
       for (uint8_t k = 0; k < in.arity; k++) {
         const array& a = e.node->inputs[k];
-        in.args[k] = outside(a) ? uint16_t(std::find(step.inputs.begin(), step.inputs.end(), slot_of(a)) - step.inputs.begin())
+        in.args[k] = outside(a) ? uint16_t(std::find(step.inputs.begin(), step.inputs.end(), slot_of(a)) -
+                                           step.inputs.begin())
                                 : entry(a).value;
       }
       e.value = uint16_t(region.inputs.size() + region.body.size());

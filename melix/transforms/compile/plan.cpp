@@ -19,8 +19,9 @@ class Layout {
       Buffer* buffer = frame_.views[slot].buffer.get();
       bool argument = i < plan.arguments;
       // Two handles: the node's and the frame's. More: another array is a window on the same buffer.
-      bool ours = argument ? i < frame_.owned.size() && frame_.owned[i]
-                           : plan.slots[slot].owned && buffer && buffer->use_count() == 2 && buffer->reusable();
+      bool ours = argument
+                      ? i < frame_.owned.size() && frame_.owned[i]
+                      : plan.slots[slot].owned && buffer && buffer->use_count() == 2 && buffer->reusable();
       storage_of_[slot] = add_storage(buffer, ours && !plan.slots[slot].kept, slot);
     }
     for (uint32_t i = 0; i < plan.steps.size(); i++) step(i);
@@ -29,9 +30,9 @@ class Layout {
  private:
   struct Storage {
     Buffer* buffer;
-    uint32_t live;        // slots alive on it
+    uint32_t live;  // slots alive on it
     bool reusable;
-    uint32_t input;       // the input slot it belongs to, or kNone
+    uint32_t input;  // the input slot it belongs to, or kNone
   };
 
   uint32_t add_storage(Buffer* buffer, bool reusable, uint32_t input = kNone) {
@@ -56,7 +57,8 @@ class Layout {
       if (s.kind == Step::Kind::kernel && s.op->layout == InputLayout::row_major) compact(index, s, copies);
       for (uint32_t slot : s.outputs) place(slot, s.kind == Step::Kind::region ? donated(s, slot) : kNone);
     }
-    if (s.kind == Step::Kind::kernel && s.op->updates_input && s.op->layout == InputLayout::row_major) compact(index, s, copies);
+    if (s.kind == Step::Kind::kernel && s.op->updates_input && s.op->layout == InputLayout::row_major)
+      compact(index, s, copies);
     for (uint32_t storage : copies) died(storage);
     for (uint32_t slot : s.dead) died(storage_of_[slot]);
   }
@@ -96,14 +98,16 @@ class Layout {
     out.buffer = Ref<Buffer>(storage_[storage].buffer);
   }
 
-  bool dies(const Step& s, uint32_t slot) const { return std::find(s.dead.begin(), s.dead.end(), slot) != s.dead.end(); }
+  bool dies(const Step& s, uint32_t slot) const {
+    return std::find(s.dead.begin(), s.dead.end(), slot) != s.dead.end();
+  }
 
   // The storage of `slot` if the step may write over it: read for the last time, by nobody else, in writing order.
   bool may_take(const Step& s, uint32_t slot, const View& out) const {
     const Storage& storage = storage_[storage_of_[slot]];
     const View& in = frame_.views[slot];
-    return storage.reusable && storage.live == 1 && dies(s, slot) && in.shape == out.shape && in.offset == 0 &&
-           size_of(in.dtype) == size_of(out.dtype) && in.row_major();
+    return storage.reusable && storage.live == 1 && dies(s, slot) && in.shape == out.shape &&
+           in.offset == 0 && size_of(in.dtype) == size_of(out.dtype) && in.row_major();
   }
 
   // Only the last instruction's output: all other instructions have read their inputs by then.
@@ -120,7 +124,8 @@ class Layout {
 
   void update(uint32_t index, const Step& s) {
     uint32_t from = s.inputs[0], to = s.outputs[0];
-    bool once = std::count(s.inputs.begin(), s.inputs.end(), from) == 1;  // else it would be read while it changes
+    bool once =
+        std::count(s.inputs.begin(), s.inputs.end(), from) == 1;  // else it would be read while it changes
     if (once && may_take(s, from, frame_.views[to])) {
       storage_[storage_of_[from]].live++;
       overwrites(storage_of_[from]);
@@ -135,8 +140,11 @@ class Layout {
   View copy_of(uint32_t index, int input, const View& from, SmallVector<uint32_t, 2>& copies) {
     uint32_t storage = obtain(from.nbytes());
     copies.push_back(storage);
-    View to{.shape = from.shape, .strides = row_major(from.shape), .buffer = Ref<Buffer>(storage_[storage].buffer),
-            .offset = 0, .dtype = from.dtype};
+    View to{.shape = from.shape,
+            .strides = row_major(from.shape),
+            .buffer = Ref<Buffer>(storage_[storage].buffer),
+            .offset = 0,
+            .dtype = from.dtype};
     frame_.copies.push_back({index, input, from, to});
     return to;
   }
@@ -159,7 +167,8 @@ class Layout {
     for (uint32_t i = 0; i < s.outputs.size(); i++) {
       uint32_t storage = kNone;
       for (uint32_t k = 0; k < in.size(); k++) {
-        if (in[k].buffer == out[i].buffer) storage = k == 0 && !copies.empty() ? copies.back() : storage_of_[s.inputs[k]];
+        if (in[k].buffer == out[i].buffer)
+          storage = k == 0 && !copies.empty() ? copies.back() : storage_of_[s.inputs[k]];
       }
       frame_.views[s.outputs[i]] = std::move(out[i]);
       storage_of_[s.outputs[i]] = storage;
@@ -221,7 +230,8 @@ class Layout {
 // Bytes that reading a view moves: what strides of 0 repeat is read once.
 uint64_t footprint(const View& view) {
   uint64_t n = size_of(view.dtype);
-  for (uint32_t i = 0; i < view.shape.size(); i++) n *= view.strides[i] == 0 && view.shape[i] > 0 ? 1 : uint64_t(view.shape[i]);
+  for (uint32_t i = 0; i < view.shape.size(); i++)
+    n *= view.strides[i] == 0 && view.shape[i] > 0 ? 1 : uint64_t(view.shape[i]);
   return n;
 }
 

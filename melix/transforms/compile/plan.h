@@ -22,11 +22,11 @@ inline constexpr uint32_t kNone = ~0u;
 
 struct Step {
   enum class Kind : uint8_t { region, kernel, view, plan } kind;
-  const Op* op = nullptr;         // kernel, view, plan
-  Kernel kernel = nullptr;        // kernel
-  Ref<const Attrs> attrs{};         // kernel, view, plan
-  std::unique_ptr<Region> region{}; // region, and kernels that take one
-  Shape shape{};                    // of the region
+  const Op* op = nullptr;            // kernel, view, plan
+  Kernel kernel = nullptr;           // kernel
+  Ref<const Attrs> attrs{};          // kernel, view, plan
+  std::unique_ptr<Region> region{};  // region, and kernels that take one
+  Shape shape{};                     // of the region
   Stream stream{};
   SmallVector<uint32_t, 4> inputs{};   // slots
   SmallVector<uint32_t, 2> outputs{};  // slots
@@ -50,13 +50,14 @@ struct Result {
 struct Plan {
   std::vector<Step> steps;
   std::vector<Slot> slots;
-  std::vector<Result> inputs;   // slots to fill before running, with the nodes that hold the values: arguments first
-  size_t arguments = 0;         // so many of them
-  std::vector<uint32_t> targets;  // slots of the targets
-  std::vector<Result> results;  // slots to hand out after running
-  std::vector<Node*> scheduled;               // nodes that this plan computes, materialised or not
-  std::vector<Ref<Completion>> waits;         // plans in flight that compute some of the inputs
-  std::vector<array> keep_alive;              // targets and decompositions
+  std::vector<Result>
+      inputs;            // slots to fill before running, with the nodes that hold the values: arguments first
+  size_t arguments = 0;  // so many of them
+  std::vector<uint32_t> targets;       // slots of the targets
+  std::vector<Result> results;         // slots to hand out after running
+  std::vector<Node*> scheduled;        // nodes that this plan computes, materialised or not
+  std::vector<Ref<Completion>> waits;  // plans in flight that compute some of the inputs
+  std::vector<array> keep_alive;       // targets and decompositions
 };
 
 /// What keeps a value alive beyond its last use in a plan.
@@ -75,7 +76,8 @@ class PlanAttrs : public Attrs {
   virtual const Plan& plan() const = 0;
 };
 
-/// A copy made before a step: of its input number `input` into a layout the step can read, or (-1) of an output's start.
+/// A copy made before a step: of its input number `input` into a layout the step can read, or (-1) of an output's
+/// start.
 struct Copy {
   uint32_t step;
   int input;
@@ -84,12 +86,12 @@ struct Copy {
 
 /// One execution of a plan: where its slots are.
 struct Frame {
-  std::vector<View> views;             // by slot; the caller fills those of the inputs
-  std::vector<bool> owned;             // arguments whose memory may be reused after their last use
-  std::vector<Copy> copies;            // by step
-  std::vector<Frame> inner;            // of the steps that are plans, in order
-  std::vector<Ref<Buffer>> arena;      // memory of the slots between inputs and results
-  std::vector<uint32_t> overwritten;   // input slots whose memory was given to others
+  std::vector<View> views;            // by slot; the caller fills those of the inputs
+  std::vector<bool> owned;            // arguments whose memory may be reused after their last use
+  std::vector<Copy> copies;           // by step
+  std::vector<Frame> inner;           // of the steps that are plans, in order
+  std::vector<Ref<Buffer>> arena;     // memory of the slots between inputs and results
+  std::vector<uint32_t> overwritten;  // input slots whose memory was given to others
 };
 
 /// Fills the slots of the inputs behind the arguments; false when one has no value (its evaluation failed elsewhere).

@@ -38,7 +38,9 @@ class Check:
         counts = {
             dtype: [
                 index
-                for index, made in enumerate(cases.all_samples(record, self.samples(record), dtype))
+                for index, made in enumerate(
+                    cases.all_samples(record, self.samples(record), dtype, self.name)
+                )
                 if self.at_most is None or cases.size_of(made) <= self.at_most
             ]
             for dtype in types

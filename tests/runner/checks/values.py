@@ -13,7 +13,7 @@ from tests.runner.cases import Case, Prepared
 from tests.runner.compare import Failure, check_type, compare
 from tests.runner.dtypes import INFO
 from tests.runner.module import mx, on
-from tests.runner.record import Maker, Record
+from tests.runner.record import Maker, Record, quiet
 
 
 def value(record: Record, case: Case) -> None:
@@ -120,7 +120,9 @@ def huge(record: Record, case: Case) -> None:
             mx.eval(parts)
         del array, result
     for part, given in zip(parts, known):
-        compare(part, record.reference(given), record.results(case.dtype)[0], record.tolerance)
+        with quiet():
+            expected = record.reference(given)
+        compare(part, expected, record.results(case.dtype)[0], record.tolerance)
 
 
 @contextlib.contextmanager

@@ -60,10 +60,14 @@ void copy_strided(int bytes, const void* from, int64_t from_stride, void* to, in
     return;
   }
   switch (bytes) {
-    case 1: return copy_elements<uint8_t>(from, from_stride, to, to_stride, n);
-    case 2: return copy_elements<uint16_t>(from, from_stride, to, to_stride, n);
-    case 4: return copy_elements<uint32_t>(from, from_stride, to, to_stride, n);
-    default: return copy_elements<uint64_t>(from, from_stride, to, to_stride, n);
+    case 1:
+      return copy_elements<uint8_t>(from, from_stride, to, to_stride, n);
+    case 2:
+      return copy_elements<uint16_t>(from, from_stride, to, to_stride, n);
+    case 4:
+      return copy_elements<uint32_t>(from, from_stride, to, to_stride, n);
+    default:
+      return copy_elements<uint64_t>(from, from_stride, to, to_stride, n);
   }
 }
 

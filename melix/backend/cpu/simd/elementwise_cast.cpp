@@ -41,7 +41,8 @@ ElementwiseFn cast_from(Dtype to) {
   switch (to) {
 #define complex64_t fn::Complex64
 #define MELIX_DTYPE(name, kind, bytes, stored, computed, letter) \
-  case Dtype::name: return cast_loop<From, computed>;
+  case Dtype::name:                                              \
+    return cast_loop<From, computed>;
 #include "melix/core/dtype.inc"
 #undef MELIX_DTYPE
 #undef complex64_t
@@ -56,7 +57,8 @@ ElementwiseFn cast_kernel(Dtype from, Dtype to) {
   switch (from) {
 #define complex64_t fn::Complex64
 #define MELIX_DTYPE(name, kind, bytes, stored, computed, letter) \
-  case Dtype::name: return cast_from<computed>(to);
+  case Dtype::name:                                              \
+    return cast_from<computed>(to);
 #include "melix/core/dtype.inc"
 #undef MELIX_DTYPE
 #undef complex64_t
@@ -67,10 +69,14 @@ ElementwiseFn cast_kernel(Dtype from, Dtype to) {
 // Selection moves bytes: one loop per size.
 ElementwiseFn select_kernel(Dtype dtype) {
   switch (size_of(carrier_of(dtype))) {
-    case 1: return select_loop<uint8_t>;
-    case 2: return select_loop<uint16_t>;
-    case 4: return select_loop<uint32_t>;
-    default: return select_loop<uint64_t>;
+    case 1:
+      return select_loop<uint8_t>;
+    case 2:
+      return select_loop<uint16_t>;
+    case 4:
+      return select_loop<uint32_t>;
+    default:
+      return select_loop<uint64_t>;
   }
 }
 

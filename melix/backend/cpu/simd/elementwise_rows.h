@@ -9,7 +9,17 @@
 namespace melix::cpu::MELIX_ISA {
 namespace {
 
-enum class Domain : uint8_t { all, number, real, rounding, inexact, floating, integer, shift, logical };  // as in elementwise.h
+enum class Domain : uint8_t {
+  all,
+  number,
+  real,
+  rounding,
+  inexact,
+  floating,
+  integer,
+  shift,
+  logical
+};  // as in elementwise.h
 
 enum class Row : int {
   cast,
@@ -25,15 +35,23 @@ enum class Row : int {
 constexpr bool takes(Domain domain, Dtype dtype) {
   if (is_half(dtype)) return false;
   switch (domain) {
-    case Domain::all: return true;
-    case Domain::number: return dtype != bool_;
-    case Domain::real: return !is_complex(dtype);
+    case Domain::all:
+      return true;
+    case Domain::number:
+      return dtype != bool_;
+    case Domain::real:
+      return !is_complex(dtype);
     case Domain::rounding:
-    case Domain::floating: return is_floating(dtype);
-    case Domain::inexact: return is_inexact(dtype);
-    case Domain::integer: return !is_inexact(dtype);
-    case Domain::shift: return is_integer(dtype);
-    default: return dtype == bool_;
+    case Domain::floating:
+      return is_floating(dtype);
+    case Domain::inexact:
+      return is_inexact(dtype);
+    case Domain::integer:
+      return !is_inexact(dtype);
+    case Domain::shift:
+      return is_integer(dtype);
+    default:
+      return dtype == bool_;
   }
 }
 
@@ -89,24 +107,24 @@ void binary_loop(const void* a, const void* b, const void*, void* out, int64_t n
   }
 }
 
-#define MELIX_UNARY(name, domain, out, expression, ...)   \
-  struct name##_row {                                     \
-    static constexpr Domain kDomain = Domain::domain;     \
-    template <class T>                                    \
-    MELIX_INLINE auto value(T x) {                        \
-      return expression;                                  \
-    }                                                     \
-    template <class T>                                    \
+#define MELIX_UNARY(name, domain, out, expression, ...)               \
+  struct name##_row {                                                 \
+    static constexpr Domain kDomain = Domain::domain;                 \
+    template <class T>                                                \
+    MELIX_INLINE auto value(T x) {                                    \
+      return expression;                                              \
+    }                                                                 \
+    template <class T>                                                \
     static constexpr ElementwiseFn kLoop = unary_loop<name##_row, T>; \
   };
-#define MELIX_BINARY(name, domain, out, expression, ...)  \
-  struct name##_row {                                     \
-    static constexpr Domain kDomain = Domain::domain;     \
-    template <class T>                                    \
-    MELIX_INLINE auto value(T a, T b) {                   \
-      return expression;                                  \
-    }                                                     \
-    template <class T>                                    \
+#define MELIX_BINARY(name, domain, out, expression, ...)               \
+  struct name##_row {                                                  \
+    static constexpr Domain kDomain = Domain::domain;                  \
+    template <class T>                                                 \
+    MELIX_INLINE auto value(T a, T b) {                                \
+      return expression;                                               \
+    }                                                                  \
+    template <class T>                                                 \
     static constexpr ElementwiseFn kLoop = binary_loop<name##_row, T>; \
   };
 #include "melix/ops/elementwise.inc"
@@ -137,7 +155,8 @@ template <class RowType>
 ElementwiseFn row_kernel(Dtype dtype) {
   switch (dtype) {
 #define MELIX_DTYPE(name, ...) \
-  case Dtype::name: return loop_of<RowType, Dtype::name>();
+  case Dtype::name:            \
+    return loop_of<RowType, Dtype::name>();
 #include "melix/core/dtype.inc"
 #undef MELIX_DTYPE
   }
@@ -148,18 +167,19 @@ ElementwiseFn row_kernel(Dtype dtype) {
 template <class InPart>
 ElementwiseFn part_kernel(int row, Dtype dtype, InPart in_part) {
   switch (Row(row)) {
-#define MELIX_UNARY(name, domain, ...)                                                   \
-  case Row::name:                                                                        \
-    if constexpr (in_part(Domain::domain, 1)) return row_kernel<name##_row>(dtype);      \
+#define MELIX_UNARY(name, domain, ...)                                              \
+  case Row::name:                                                                   \
+    if constexpr (in_part(Domain::domain, 1)) return row_kernel<name##_row>(dtype); \
     break;
-#define MELIX_BINARY(name, domain, ...)                                                  \
-  case Row::name:                                                                        \
-    if constexpr (in_part(Domain::domain, 2)) return row_kernel<name##_row>(dtype);      \
+#define MELIX_BINARY(name, domain, ...)                                             \
+  case Row::name:                                                                   \
+    if constexpr (in_part(Domain::domain, 2)) return row_kernel<name##_row>(dtype); \
     break;
 #include "melix/ops/elementwise.inc"
 #undef MELIX_UNARY
 #undef MELIX_BINARY
-    default: break;
+    default:
+      break;
   }
   return nullptr;
 }

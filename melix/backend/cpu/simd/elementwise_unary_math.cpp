@@ -4,9 +4,10 @@
 namespace melix::cpu::MELIX_ISA {
 
 ElementwiseFn unary_math(int row, Dtype dtype) {
-  return part_kernel(row, dtype, [](Domain domain, int arity) constexpr {
-    return arity == 1 && (domain == Domain::inexact || domain == Domain::floating);
-  });
+  return part_kernel(
+      row, dtype, [](Domain domain, int arity) constexpr {
+        return arity == 1 && (domain == Domain::inexact || domain == Domain::floating);
+      });
 }
 
 }  // namespace melix::cpu::MELIX_ISA

@@ -1,6 +1,6 @@
 // Folds of reductions over one block, per instruction set. Floats are folded in kLanes running results, lane i taking
-// elements i, i + kLanes, ..., and the lanes are then folded in pairs: the order is fixed by the length alone, and equal
-// on every instruction set. Integers wrap, so their order does not matter.
+// elements i, i + kLanes, ..., and the lanes are then folded in pairs: the order is fixed by the length alone, and
+// equal on every instruction set. Integers wrap, so their order does not matter.
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/scalar/math.h"
 
@@ -11,24 +11,36 @@ namespace {
 
 struct Sum {
   template <class A>
-  MELIX_INLINE A start() { return A(); }
+  MELIX_INLINE A start() {
+    return A();
+  }
   template <class A>
-  MELIX_INLINE A fold(A a, A x) { return fn::add(a, x); }
+  MELIX_INLINE A fold(A a, A x) {
+    return fn::add(a, x);
+  }
 };
 struct Prod {
   template <class A>
-  MELIX_INLINE A start() { return fn::cast<A>(int32_t(1)); }
+  MELIX_INLINE A start() {
+    return fn::cast<A>(int32_t(1));
+  }
   template <class A>
-  MELIX_INLINE A fold(A a, A x) { return fn::multiply(a, x); }
+  MELIX_INLINE A fold(A a, A x) {
+    return fn::multiply(a, x);
+  }
 };
 // The start of max and min is the first element: there is always one.
 struct Max {
   template <class A>
-  MELIX_INLINE A fold(A a, A x) { return fn::maximum(a, x); }
+  MELIX_INLINE A fold(A a, A x) {
+    return fn::maximum(a, x);
+  }
 };
 struct Min {
   template <class A>
-  MELIX_INLINE A fold(A a, A x) { return fn::minimum(a, x); }
+  MELIX_INLINE A fold(A a, A x) {
+    return fn::minimum(a, x);
+  }
 };
 
 template <class F>
@@ -79,19 +91,32 @@ struct ColumnLoop {
 template <class Loop, class F>
 FoldFn arithmetic(Dtype dtype) {
   switch (dtype) {
-    case Dtype::bool_: return Loop::template kLoop<F, uint8_t, int32_t>;
-    case Dtype::uint8: return Loop::template kLoop<F, uint8_t, uint32_t>;
-    case Dtype::uint16: return Loop::template kLoop<F, uint16_t, uint32_t>;
-    case Dtype::uint32: return Loop::template kLoop<F, uint32_t, uint32_t>;
-    case Dtype::uint64: return Loop::template kLoop<F, uint64_t, uint64_t>;
-    case Dtype::int8: return Loop::template kLoop<F, int8_t, int32_t>;
-    case Dtype::int16: return Loop::template kLoop<F, int16_t, int32_t>;
-    case Dtype::int32: return Loop::template kLoop<F, int32_t, int32_t>;
-    case Dtype::int64: return Loop::template kLoop<F, int64_t, int64_t>;
-    case Dtype::float32: return Loop::template kLoop<F, float, float>;
-    case Dtype::float64: return Loop::template kLoop<F, double, double>;
-    case Dtype::complex64: return Loop::template kLoop<F, fn::Complex64, fn::Complex64>;
-    default: return nullptr;
+    case Dtype::bool_:
+      return Loop::template kLoop<F, uint8_t, int32_t>;
+    case Dtype::uint8:
+      return Loop::template kLoop<F, uint8_t, uint32_t>;
+    case Dtype::uint16:
+      return Loop::template kLoop<F, uint16_t, uint32_t>;
+    case Dtype::uint32:
+      return Loop::template kLoop<F, uint32_t, uint32_t>;
+    case Dtype::uint64:
+      return Loop::template kLoop<F, uint64_t, uint64_t>;
+    case Dtype::int8:
+      return Loop::template kLoop<F, int8_t, int32_t>;
+    case Dtype::int16:
+      return Loop::template kLoop<F, int16_t, int32_t>;
+    case Dtype::int32:
+      return Loop::template kLoop<F, int32_t, int32_t>;
+    case Dtype::int64:
+      return Loop::template kLoop<F, int64_t, int64_t>;
+    case Dtype::float32:
+      return Loop::template kLoop<F, float, float>;
+    case Dtype::float64:
+      return Loop::template kLoop<F, double, double>;
+    case Dtype::complex64:
+      return Loop::template kLoop<F, fn::Complex64, fn::Complex64>;
+    default:
+      return nullptr;
   }
 }
 
@@ -99,30 +124,48 @@ template <class Loop, class F>
 FoldFn choice(Dtype dtype) {
   switch (dtype) {
     case Dtype::bool_:
-    case Dtype::uint8: return Loop::template kLoop<F, uint8_t, uint8_t>;
-    case Dtype::uint16: return Loop::template kLoop<F, uint16_t, uint16_t>;
-    case Dtype::uint32: return Loop::template kLoop<F, uint32_t, uint32_t>;
-    case Dtype::uint64: return Loop::template kLoop<F, uint64_t, uint64_t>;
-    case Dtype::int8: return Loop::template kLoop<F, int8_t, int8_t>;
-    case Dtype::int16: return Loop::template kLoop<F, int16_t, int16_t>;
-    case Dtype::int32: return Loop::template kLoop<F, int32_t, int32_t>;
-    case Dtype::int64: return Loop::template kLoop<F, int64_t, int64_t>;
-    case Dtype::float32: return Loop::template kLoop<F, float, float>;
-    case Dtype::float64: return Loop::template kLoop<F, double, double>;
-    case Dtype::complex64: return Loop::template kLoop<F, fn::Complex64, fn::Complex64>;
-    default: return nullptr;
+    case Dtype::uint8:
+      return Loop::template kLoop<F, uint8_t, uint8_t>;
+    case Dtype::uint16:
+      return Loop::template kLoop<F, uint16_t, uint16_t>;
+    case Dtype::uint32:
+      return Loop::template kLoop<F, uint32_t, uint32_t>;
+    case Dtype::uint64:
+      return Loop::template kLoop<F, uint64_t, uint64_t>;
+    case Dtype::int8:
+      return Loop::template kLoop<F, int8_t, int8_t>;
+    case Dtype::int16:
+      return Loop::template kLoop<F, int16_t, int16_t>;
+    case Dtype::int32:
+      return Loop::template kLoop<F, int32_t, int32_t>;
+    case Dtype::int64:
+      return Loop::template kLoop<F, int64_t, int64_t>;
+    case Dtype::float32:
+      return Loop::template kLoop<F, float, float>;
+    case Dtype::float64:
+      return Loop::template kLoop<F, double, double>;
+    case Dtype::complex64:
+      return Loop::template kLoop<F, fn::Complex64, fn::Complex64>;
+    default:
+      return nullptr;
   }
 }
 
 template <class Loop>
 FoldFn fold_of(Fold fold, Dtype dtype) {
   switch (fold) {
-    case Fold::sum: return arithmetic<Loop, Sum>(dtype);
-    case Fold::prod: return arithmetic<Loop, Prod>(dtype);
-    case Fold::max: return choice<Loop, Max>(dtype);
-    case Fold::min: return choice<Loop, Min>(dtype);
-    case Fold::all: return dtype == bool_ ? choice<Loop, Min>(dtype) : nullptr;
-    case Fold::any: return dtype == bool_ ? choice<Loop, Max>(dtype) : nullptr;
+    case Fold::sum:
+      return arithmetic<Loop, Sum>(dtype);
+    case Fold::prod:
+      return arithmetic<Loop, Prod>(dtype);
+    case Fold::max:
+      return choice<Loop, Max>(dtype);
+    case Fold::min:
+      return choice<Loop, Min>(dtype);
+    case Fold::all:
+      return dtype == bool_ ? choice<Loop, Min>(dtype) : nullptr;
+    case Fold::any:
+      return dtype == bool_ ? choice<Loop, Max>(dtype) : nullptr;
   }
   return nullptr;
 }

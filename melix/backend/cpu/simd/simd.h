@@ -62,7 +62,10 @@ struct Simd {
 const Simd& simd();
 
 /// Declares the functions of one instruction set, for the files that define them.
-#define MELIX_ISA_ROW(isa) namespace isa { extern const Simd table; }
+#define MELIX_ISA_ROW(isa) \
+  namespace isa {          \
+  extern const Simd table; \
+  }
 #include "melix/backend/cpu/isas.inc"
 #undef MELIX_ISA_ROW
 
