@@ -28,6 +28,9 @@ def seed_of(*parts) -> int:
     return zlib.crc32(" ".join(map(str, (SEED, *parts))).encode())
 
 
+_KEPT = 16  # lists of samples that a record keeps: as many as one check goes to and fro between
+
+
 @dataclass(frozen=True)
 class Case:
     label: str  # of the record
@@ -96,10 +99,14 @@ def all_samples(
 
     Full mode has every odd tail for the check of values; ten times as long a run for the others would show little.
     """
-    full = FULL and check == "value"
-    return list(
-        samples(Maker(dtype, domain or record.domain_of(dtype), seed_of(record.label), full, variant))
-    )
+    domain = domain or record.domain_of(dtype)
+    key = check, dtype, id(domain), variant
+    if key not in record.kept:
+        if len(record.kept) >= _KEPT:
+            record.kept.clear()
+        full = FULL and check == "value"
+        record.kept[key] = list(samples(Maker(dtype, domain, seed_of(record.label), full, variant)))
+    return record.kept[key]
 
 
 @dataclass(frozen=True)

@@ -233,6 +233,9 @@ class Record:
     huge: bool = False  # elementwise in its one input: also tested on more than 2**31 elements
     skip: dict[str, str] = field(default_factory=dict)  # check -> reason
     file: str = ""  # where it stands; filled in by operation_tests
+    kept: dict = field(
+        default_factory=dict, repr=False, compare=False
+    )  # samples that were made (cases.all_samples)
 
     @property
     def label(self) -> str:

@@ -7,6 +7,7 @@ MELIX_TEST_CASE=ID runs one case.
 """
 
 import faulthandler
+import functools
 import importlib.util
 import os
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests import plugin
-from tests.runner import module
+from tests.runner import dtypes, module
 from tests.runner.cases import FULL, ONLY, SEED, Case, Prepared, describe
 from tests.runner.checks import BY_NAME, CHECKS, Check
 from tests.runner.compare import Failure, Pass
@@ -35,7 +36,7 @@ def operation_tests(records: list[Record], file: str, sanitize: bool = False) ->
 
     With `sanitize`, `./dev test full` runs some of them against the sanitized library too.
     """
-    records = [replace(record, file=str(file)) for record in records]
+    records = [replace(record, file=str(file), kept={}) for record in records]
     labels = [record.label for record in records]
     twice = {label for label in labels if labels.count(label) > 1}
     if twice:
@@ -91,6 +92,7 @@ def run(record: Record, check: Check, seconds: float) -> tuple[int, int, list[tu
             failures.append((case, error))
             if len(failures) >= _FAILURES:
                 break
+    record.kept.clear()
     return count, space.size(), failures
 
 
@@ -123,6 +125,7 @@ def _file(record: Record) -> str:
         return record.file
 
 
+@functools.cache
 def load(file: str) -> list[Record]:
     """The records of a file."""
     name = Path(file).stem
@@ -130,14 +133,16 @@ def load(file: str) -> list[Record]:
         spec = importlib.util.spec_from_file_location(name, file)
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
-    return [replace(record, file=str(file)) for record in getattr(sys.modules[name], "RECORDS", [])]
+    return [replace(record, file=str(file), kept={}) for record in getattr(sys.modules[name], "RECORDS", [])]
 
 
 def results(file: str, text: str) -> list[tuple]:
     """The results of a case as (element type, values): what a worker is asked."""
-    from tests.runner.dtypes import name_of, to_numpy
-
     case = Case.parse(text)
-    record = next(record for record in load(file) if record.label == case.label)
+    for other in load(file):
+        if other.label == case.label:
+            record = other
+        else:
+            other.kept.clear()
     made = Prepared(record, case, BY_NAME[case.check].samples(record)).results()
-    return [(name_of(array), to_numpy(array)) for array in made]
+    return [(dtypes.name_of(array), dtypes.to_numpy(array)) for array in made]
