@@ -1,9 +1,25 @@
 """The runner sees planted mistakes, accepts what is right, and reads the library's tables as they are."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from tests.runner import ALL, EXACT, Record, Tolerance, bad, call, dtypes, edge, layouts, mx, rows, suite
+from tests.runner import (
+    ALL,
+    EXACT,
+    Record,
+    Tolerance,
+    bad,
+    call,
+    dtypes,
+    edge,
+    layouts,
+    module,
+    mx,
+    rows,
+    suite,
+)
 from tests.runner.cases import Case, Space
 from tests.runner.checks import BY_NAME
 from tests.runner.compare import ELEMENTWISE, Failure, compare_values, same_bits
@@ -56,6 +72,50 @@ def test_a_wrong_derivative_is_seen():
 def test_a_function_that_looks_at_the_batch_is_seen():
     record = square(lambda x: x * np.float32(x.sum().item()), dtypes=("float32",))
     assert faults("vmap", record)
+
+
+def test_a_function_that_is_not_the_same_twice_is_seen():
+    calls = itertools.count()
+    record = square(lambda x: x * float(next(calls)), dtypes=("float32",))
+    assert "compiled" in faults("compiled", record)[0]
+    assert "evaluated at once" in faults("fused", record)[0]
+
+
+def test_a_changed_argument_is_seen():
+    def function(x):
+        if x.size:
+            x += 1
+        return x
+
+    assert any(
+        "changed its argument" in text
+        for text in faults("value", square(function, lambda x: x + 1, dtypes=("int32",)))
+    )
+
+
+def test_bits_that_depend_on_threads_are_seen(monkeypatch):
+    threads = [0]
+    monkeypatch.setattr(module, "find", lambda path: lambda n: threads.__setitem__(0, n))
+    assert (
+        "7 threads against 1"
+        in faults("threads", square(lambda x: x + (threads[0] == 7), dtypes=("int32",)))[0]
+    )
+    assert threads == [0]
+
+
+@pytest.mark.skipif(
+    not module.IS_MELIX or len(module.instruction_sets()) < 2, reason="there is no MELIX_CPU to choose"
+)
+def test_bits_that_depend_on_the_instruction_set_are_seen(tmp_path):
+    file = tmp_path / "planted_test.py"
+    file.write_text(
+        "import os\n"
+        "from tests.runner import Record, call\n"
+        "wrong = os.environ.get('MELIX_CPU') == 'avx2'\n"
+        "RECORDS = [Record('planted', lambda of: [call(of(3))], None, function=lambda x: x + wrong, dtypes=('int32',))]\n"
+    )
+    (record,) = suite.load(str(file))
+    assert "avx2 against sse4: 3 of 3 elements" in faults("instruction_sets", record)[0]
 
 
 def test_missing_errors_and_wrong_ones_are_seen():
