@@ -87,19 +87,16 @@ def test_a_changed_argument_is_seen():
             x += 1
         return x
 
-    assert any(
-        "changed its argument" in text
-        for text in faults("value", square(function, lambda x: x + 1, dtypes=("int32",)))
-    )
+    found = faults("value", square(function, lambda x: x + 1, dtypes=("int32",)))
+    assert any("changed its argument" in text for text in found)
 
 
 def test_bits_that_depend_on_threads_are_seen(monkeypatch):
-    threads = [0]
-    monkeypatch.setattr(module, "find", lambda path: lambda n: threads.__setitem__(0, n))
-    assert (
-        "7 threads against 1"
-        in faults("threads", square(lambda x: x + (threads[0] == 7), dtypes=("int32",)))[0]
-    )
+    threads, find = [0], module.find
+    set_number = lambda n: threads.__setitem__(0, n)
+    monkeypatch.setattr(module, "find", lambda path: set_number if path.startswith("debug.") else find(path))
+    record = square(lambda x: x + (threads[0] == 7), dtypes=("int32",))
+    assert any("7 threads against 1" in text for text in faults("threads", record))
     assert threads == [0]
 
 
@@ -112,7 +109,8 @@ def test_bits_that_depend_on_the_instruction_set_are_seen(tmp_path):
         "import os\n"
         "from tests.runner import Record, call\n"
         "wrong = os.environ.get('MELIX_CPU') == 'avx2'\n"
-        "RECORDS = [Record('planted', lambda of: [call(of(3))], None, function=lambda x: x + wrong, dtypes=('int32',))]\n"
+        "samples = lambda of: [call(of(3))]\n"
+        "RECORDS = [Record('planted', samples, None, function=lambda x: x + wrong, dtypes=('int32',))]\n"
     )
     (record,) = suite.load(str(file))
     assert "avx2 against sse4: 3 of 3 elements" in faults("instruction_sets", record)[0]
