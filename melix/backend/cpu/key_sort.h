@@ -123,29 +123,37 @@ Selected<Key> select_key(Key* x, int64_t n, int64_t k, Key* others) {
   return {key, less + (equal.first - x), less + (equal.second - x)};
 }
 
-/// The chunks and parts of the drawing above. The keys stay where they are until `collect`.
+/// A sorted sample of n keys at equal distances.
+template <class Key>
+std::vector<Key> sorted_sample(const Key* x, int64_t n, int64_t count) {
+  std::vector<Key> sample(static_cast<size_t>(count));
+  Scratch<Key> others(count + kSplitSlack);
+  for (int64_t i = 0; i < count; i++) sample[size_t(i)] = x[n / count * i + n / count / 2];
+  sort_keys(sample.data(), count, others.data());
+  return sample;
+}
+
+/// The chunks and parts of the drawing above, made when constructed. Keys keep their order within a part.
 template <class Key>
 class KeyParts {
  public:
-  /// Splits the keys in every chunk, in parallel. Splitters have the bits of `mask` alone, so that keys which agree in
-  /// them come into one part.
-  KeyParts(Key* x, int64_t n, Key mask = Key(~Key(0))) : x_(x), n_(n), chunks_((n + kChunk - 1) / kChunk) {
-    parts_ = int64_t(std::bit_ceil(uint64_t(std::clamp<int64_t>(n / kChunk, 8, 256))));
-    find_splitters(mask);
+  /// Part k has the keys from splitter k - 1 to before splitter k; both first and last are open.
+  KeyParts(Key* x, int64_t n, std::vector<Key> splitters)
+      : x_(x), n_(n), chunks_((n + kChunk - 1) / kChunk), parts_(int64_t(splitters.size()) + 1) {
     bounds_.assign(size_t(chunks_ * (parts_ + 1)), 0);
     parallel_for(chunks_, 1, [&](int64_t begin, int64_t end) {
       Scratch<Key> others(kChunk + kSplitSlack);
       for (int64_t c = begin; c < end; c++) {
-        int64_t first = c * kChunk, last = std::min(n_, first + kChunk);
-        bound(c, parts_) = last;
+        const int64_t first = c * kChunk, last = std::min(n_, first + kChunk);
         bound(c, 0) = first;
-        cut(c, first, last, 0, parts_, others.data());
+        bound(c, parts_) = last;
+        cut(c, first, last, 0, parts_, splitters, others.data());
       }
     });
     starts_.assign(size_t(parts_ + 1), 0);
     for (int64_t p = 0; p < parts_; p++) {
       starts_[size_t(p + 1)] = starts_[size_t(p)];
-      for (int64_t c = 0; c < chunks_; c++) starts_[size_t(p + 1)] += bound(c, p + 1) - bound(c, p);
+      for (int64_t c = 0; c < chunks_; c++) starts_[size_t(p + 1)] += length(c, p);
     }
   }
 
@@ -153,45 +161,69 @@ class KeyParts {
   /// Place of the part's first key when sorted; of part `count()`: n.
   int64_t start(int64_t part) const { return starts_[size_t(part)]; }
   int64_t size(int64_t part) const { return start(part + 1) - start(part); }
+
   /// Copies the keys of one part together.
   void collect(int64_t part, Key* to) const {
-    for (int64_t c = 0; c < chunks_; c++) {
-      const int64_t first = bounds_[size_t(c * (parts_ + 1) + part)],
-                    last = bounds_[size_t(c * (parts_ + 1) + part + 1)];
-      to = std::copy(x_ + first, x_ + last, to);
+    for (int64_t c = 0; c < chunks_; c++) to = std::copy_n(x_ + bound(c, part), length(c, part), to);
+  }
+
+  /// Calls piece(keys, n, place) for all keys, in parallel: these n come from `place` on when parts are put together.
+  template <class Piece>
+  void visit(Piece piece) const {
+    std::vector<int64_t> place(size_t(chunks_ * parts_));
+    for (int64_t p = 0; p < parts_; p++) {
+      for (int64_t c = 0, at = start(p); c < chunks_; at += length(c, p), c++)
+        place[size_t(c * parts_ + p)] = at;
     }
+    parallel_for(chunks_ * parts_, parts_, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; k++) {
+        piece(x_ + bound(k / parts_, k % parts_), length(k / parts_, k % parts_), place[size_t(k)]);
+      }
+    });
   }
 
  private:
   static constexpr int64_t kChunk = int64_t(1) << 15;
-  static constexpr int64_t kSamples = 32;  // per part: no part then is much larger than the others
 
   int64_t& bound(int64_t chunk, int64_t part) { return bounds_[size_t(chunk * (parts_ + 1) + part)]; }
-
-  void find_splitters(Key mask) {
-    const int64_t count = parts_ * kSamples;
-    std::vector<Key> sample(static_cast<size_t>(count));
-    Scratch<Key> others(count + kSplitSlack);
-    for (int64_t i = 0; i < count; i++) sample[size_t(i)] = x_[(n_ / count) * i + (n_ / count) / 2];
-    sort_keys(sample.data(), count, others.data());
-    for (int64_t p = 1; p < parts_; p++) splitters_.push_back(sample[size_t(p * kSamples)] & mask);
-  }
+  int64_t bound(int64_t chunk, int64_t part) const { return bounds_[size_t(chunk * (parts_ + 1) + part)]; }
+  int64_t length(int64_t chunk, int64_t part) const { return bound(chunk, part + 1) - bound(chunk, part); }
 
   // Cuts [first, last) of a chunk, which are the keys of parts [low, high).
-  void cut(int64_t chunk, int64_t first, int64_t last, int64_t low, int64_t high, Key* others) {
+  void cut(int64_t chunk, int64_t first, int64_t last, int64_t low, int64_t high,
+           const std::vector<Key>& splitters, Key* others) {
     if (high - low == 1) return;
     const int64_t middle = (low + high) / 2;
-    const int64_t at = first + split(x_ + first, last - first, splitters_[size_t(middle - 1)], others);
+    const int64_t at = first + split(x_ + first, last - first, splitters[size_t(middle - 1)], others);
     bound(chunk, middle) = at;
-    cut(chunk, first, at, low, middle, others);
-    cut(chunk, at, last, middle, high, others);
+    cut(chunk, first, at, low, middle, splitters, others);
+    cut(chunk, at, last, middle, high, splitters, others);
   }
 
   Key* x_;
   int64_t n_, chunks_, parts_;
-  std::vector<Key> splitters_;
   std::vector<int64_t> bounds_;  // [chunk][part]: first key of each part in each chunk
   std::vector<int64_t> starts_;
 };
+
+/// Splitters for sorting n keys in parallel, with the bits of `mask` alone: keys that agree in them come into one part.
+template <class Key>
+std::vector<Key> sort_splitters(const Key* x, int64_t n, Key mask = Key(~Key(0))) {
+  constexpr int64_t kSamples = 32;  // per part: no part then is much larger than the others
+  const int64_t parts = std::clamp<int64_t>(n >> 15, 8, 256);
+  std::vector<Key> sample = sorted_sample(x, n, parts * kSamples), splitters;
+  for (int64_t p = 1; p < parts; p++) splitters.push_back(sample[size_t(p * kSamples)] & mask);
+  return splitters;
+}
+
+/// Two splitters that the key at place k of n stands between, most probably, and few others do.
+template <class Key>
+std::vector<Key> select_splitters(const Key* x, int64_t n, int64_t k) {
+  constexpr int64_t kSamples = 2048, kMargin = 100;  // the place of k in a sample varies by about 23 at most
+  std::vector<Key> sample = sorted_sample(x, n, kSamples);
+  const int64_t at = int64_t(double(k) / double(n) * double(kSamples));
+  return {sample[size_t(std::max<int64_t>(at - kMargin, 0))],
+          sample[size_t(std::min(at + kMargin, kSamples - 1))]};
+}
 
 }  // namespace melix::cpu

@@ -1,7 +1,7 @@
 // Kernels of cumulative operations. Rows along an axis are [outer, n, inner] in memory:
 //
 //   inner is wide     columns: a stripe of neighbours runs along n together
-//   inner is narrow   rows, gathered block by block where there are gaps (or in reverse, or 16-bit floats)
+//   inner is narrow   rows, gathered block by block where there are gaps
 //
 // Few long rows are cut into chunks: their totals first, in parallel, then what each chunk begins with, then the
 // chunks, in parallel. How a row is cut depends on the shape alone.
@@ -64,7 +64,6 @@ class Scanner {
     const int64_t i = attrs_.reverse ? n_ - 1 - place : place;
     return ((row / inner_ * n_ + i) * inner_ + row % inner_) * bytes_;
   }
-  int64_t stride() const { return attrs_.reverse ? -inner_ : inner_; }
 
   void before_first(int64_t row) const {
     if (shift_) first_values(to_ + offset(row, 0), 1);
@@ -78,21 +77,36 @@ class Scanner {
 
   // Runs over places [begin, end) of the elements; results stand `shift_` places behind.
   void part(int64_t row, int64_t begin, int64_t end, Carry* carry, bool wanted) const {
-    if (stride() == 1 && !is_half(dtype_)) {
-      char* to = wanted && begin < end ? to_ + offset(row, begin + shift_) : nullptr;
-      return loops_.row(from_ + offset(row, begin), end - begin, to, carry);
+    if (begin == end) return;
+    if (inner_ > 1) return part_with_gaps(row, begin, end, carry, wanted);
+    // The lowest address of places [first, last).
+    auto lowest = [&](int64_t first, int64_t last) { return offset(row, attrs_.reverse ? last - 1 : first); };
+    if (!is_half(dtype_)) {
+      char* to = wanted ? to_ + lowest(begin + shift_, end + shift_) : nullptr;
+      return loops_.row(from_ + lowest(begin, end), end - begin, to, carry, attrs_.reverse);
     }
-    alignas(64) char staged[kStage * 8];
-    alignas(64) char wide[kStage * 8];
+    float wide[kStage];
     for (int64_t at = begin; at < end; at += kStage) {
       const int64_t n = std::min(kStage, end - at);
-      simd().copy_strided(int(bytes_), from_ + offset(row, at), stride(), staged, 1, n);
-      if (is_half(dtype_)) simd().widen(dtype_, staged, reinterpret_cast<float*>(wide), n);
-      char* values = is_half(dtype_) ? wide : staged;
-      loops_.row(values, n, wanted ? values : nullptr, carry);
+      simd().widen(dtype_, from_ + lowest(at, at + n), wide, n);
+      loops_.row(wide, n, wanted ? wide : nullptr, carry, attrs_.reverse);
+      if (wanted) simd().narrow(dtype_, wide, to_ + lowest(at + shift_, at + n + shift_), n);
+    }
+  }
+
+  void part_with_gaps(int64_t row, int64_t begin, int64_t end, Carry* carry, bool wanted) const {
+    const int64_t stride = attrs_.reverse ? -inner_ : inner_;
+    alignas(64) char staged[kStage * 8];
+    float wide[kStage];
+    char* values = is_half(dtype_) ? reinterpret_cast<char*>(wide) : staged;
+    for (int64_t at = begin; at < end; at += kStage) {
+      const int64_t n = std::min(kStage, end - at);
+      simd().copy_strided(int(bytes_), from_ + offset(row, at), stride, staged, 1, n);
+      if (is_half(dtype_)) simd().widen(dtype_, staged, wide, n);
+      loops_.row(values, n, wanted ? values : nullptr, carry, false);
       if (!wanted) continue;
-      if (is_half(dtype_)) simd().narrow(dtype_, reinterpret_cast<const float*>(wide), staged, n);
-      simd().copy_strided(int(bytes_), staged, 1, to_ + offset(row, at + shift_), stride(), n);
+      if (is_half(dtype_)) simd().narrow(dtype_, wide, staged, n);
+      simd().copy_strided(int(bytes_), staged, 1, to_ + offset(row, at + shift_), stride, n);
     }
   }
 

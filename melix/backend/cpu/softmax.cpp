@@ -71,13 +71,10 @@ class Softmax {
       T scratch[kBlock];
       for (int64_t task = begin; task < end; task++) {
         const int64_t first = task * together, last = std::min(outer_, first + together);
-        const T* x = static_cast<const T*>(worker.load(first * n_, (last - first) * n_));
-        for (int64_t row = first; row < last; row++, x += n_) {
-          T* y = place(row * n_, scratch);
-          const T max = max_of(x, n_);
-          const double sum = simd().softmax_exp(kDtype, x, &max, n_, y);
-          finish(y, n_, 1 / sum, row * n_);
-        }
+        const int64_t count = (last - first) * n_;
+        T* y = place(first * n_, scratch);
+        simd().softmax_rows(kDtype, worker.load(first * n_, count), last - first, n_, y);
+        if (half_) simd().narrow(out_.dtype, reinterpret_cast<const float*>(y), at(first * n_), count);
       }
     });
   }

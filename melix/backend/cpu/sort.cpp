@@ -177,7 +177,7 @@ class KeySort {
 
  private:
   void sort_parts(char* out) {
-    KeyParts<Key> parts(keys_.data(), n_);
+    KeyParts<Key> parts(keys_.data(), n_, sort_splitters(keys_.data(), n_));
     parallel_for(parts.count(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; p++) {
         Scratch<Key> part(in_place_ ? 1 : parts.size(p)), others(parts.size(p) + kSplitSlack);
@@ -278,19 +278,81 @@ class Placing {
 template <class Key>
 class Partition {
  public:
-  Partition(const PartitionAttrs& attrs, const Rows& rows)
+  Partition(const PartitionAttrs& attrs, const Rows& rows, bool places)
       : attrs_(attrs),
         rows_(rows),
         n_(rows.length()),
+        places_(places),
         keys_(n_),
         copy_(n_),
-        others_(n_ < kParallelSort ? n_ + kSplitSlack : 1) {}
+        others_(n_ < kParallelSort ? n_ + kSplitSlack : 1),
+        pairs_(paired() ? n_ : 1),
+        other_pairs_(paired() && n_ < kParallelSort ? n_ + kSplitSlack : 1) {}
 
-  void run(const char* row, char* out, bool places) {
-    rows_.keys(row, keys_.data());
+  void run(const char* row, char* out) {
+    const SortSpecials specials = rows_.keys(row, keys_.data());
     const Selected<Key> selected = select();
+    if (paired()) {
+      parallel_for(n_, kRowPiece, [&](int64_t begin, int64_t end) {
+        simd().pair_keys32(reinterpret_cast<const uint32_t*>(keys_.data()) + begin, begin, end - begin,
+                           pairs_.data() + begin);
+      });
+      const uint64_t low = uint64_t(selected.key) << 32, step = uint64_t(1) << 32;
+      auto indices = [&](const uint64_t* pairs, int64_t n, int64_t at) {
+        simd().pair_indices(pairs, n, reinterpret_cast<uint32_t*>(out) + at);
+      };
+      return around(pairs_.data(), low, low + step, other_pairs_.data(), indices);
+    }
+    const bool lossless = specials.nans == 0 && specials.negative_zeros == 0 && rows_.dtype() != complex64;
+    if (!places_ && lossless) {
+      auto values = [&](const Key* keys, int64_t n, int64_t at) {
+        simd().sort_values(rows_.dtype(), keys, n, out + at * rows_.bytes());
+      };
+      return around(keys_.data(), selected.key, Key(selected.key + 1), others_.data(), values);
+    }
+    one_by_one(selected, row, out);
+  }
+
+ private:
+  // Places of keys of 4 bytes are moved together with them.
+  bool paired() const { return places_ && sizeof(Key) == 4; }
+
+  // Selects from a copy of the keys; in parallel where there are many.
+  Selected<Key> select() {
+    parallel_for(n_, kRowPiece, [&](int64_t begin, int64_t end) {
+      std::copy(keys_.data() + begin, keys_.data() + end, copy_.data() + begin);
+    });
+    if (n_ < kParallelSort) return select_key(copy_.data(), n_, attrs_.kth, others_.data());
+    KeyParts<Key> parts(copy_.data(), n_, select_splitters(copy_.data(), n_, attrs_.kth));
+    int64_t p = 0;
+    while (parts.start(p + 1) <= attrs_.kth) p++;
+    Scratch<Key> part(parts.size(p)), others(parts.size(p) + kSplitSlack);
+    parts.collect(p, part.data());
+    Selected<Key> found = select_key(part.data(), parts.size(p), attrs_.kth - parts.start(p), others.data());
+    return {found.key, found.less + parts.start(p), found.not_greater + parts.start(p)};
+  }
+
+  // Moves what is below `low` to the front, then what is below `next` (0: there is nothing behind), and calls
+  // put(x, n, at) for what stands in the window from place `at` on.
+  template <class T, class Put>
+  void around(T* x, T low, T next, T* others, Put put) const {
+    auto clipped = [&](const T* from, int64_t n, int64_t at) {
+      const int64_t first = std::max(at, attrs_.begin), last = std::min(at + n, attrs_.end);
+      if (first < last) put(from + (first - at), last - first, first - attrs_.begin);
+    };
+    if (n_ < kParallelSort) {
+      const int64_t less = split(x, n_, low, others);
+      if (next != 0) split(x + less, n_ - less, next, others);
+      return clipped(x, n_, 0);
+    }
+    std::vector<T> splitters{low};
+    if (next != 0) splitters.push_back(next);
+    KeyParts<T>(x, n_, std::move(splitters)).visit(clipped);
+  }
+
+  void one_by_one(const Selected<Key>& selected, const char* row, char* out) const {
     Placing<Key> placing(attrs_, keys_.data(), n_, selected);
-    if (places) return placing.run(reinterpret_cast<uint32_t*>(out), [](int64_t i) { return uint32_t(i); });
+    if (places_) return placing.run(reinterpret_cast<uint32_t*>(out), [](int64_t i) { return uint32_t(i); });
     auto of = [&](auto bits) {
       using Bits = decltype(bits);
       const int64_t step = rows_.step();
@@ -309,26 +371,12 @@ class Partition {
     }
   }
 
- private:
-  // Selects from a copy of the keys; in parallel where there are many.
-  Selected<Key> select() {
-    parallel_for(n_, kRowPiece, [&](int64_t begin, int64_t end) {
-      std::copy(keys_.data() + begin, keys_.data() + end, copy_.data() + begin);
-    });
-    if (n_ < kParallelSort) return select_key(copy_.data(), n_, attrs_.kth, others_.data());
-    KeyParts<Key> parts(copy_.data(), n_);
-    int64_t p = 0;
-    while (parts.start(p + 1) <= attrs_.kth) p++;
-    Scratch<Key> part(parts.size(p)), others(parts.size(p) + kSplitSlack);
-    parts.collect(p, part.data());
-    Selected<Key> found = select_key(part.data(), parts.size(p), attrs_.kth - parts.start(p), others.data());
-    return {found.key, found.less + parts.start(p), found.not_greater + parts.start(p)};
-  }
-
   const PartitionAttrs& attrs_;
   const Rows& rows_;
   const int64_t n_;
+  const bool places_;
   Scratch<Key> keys_, copy_, others_;
+  Scratch<uint64_t> pairs_, other_pairs_;
 };
 
 void partition_rows(const Call& call, bool places) {
@@ -339,9 +387,9 @@ void partition_rows(const Call& call, bool places) {
   const int64_t row_bytes = (attrs.end - attrs.begin) * int64_t(size_of(out.dtype));
   with_key(rows.dtype(), [&](auto key) {
     for_rows(rows, [&](int64_t begin, int64_t end) {
-      Partition<decltype(key)> partition(attrs, rows);
+      Partition<decltype(key)> partition(attrs, rows, places);
       for (int64_t i = begin; i < end; i++) {
-        partition.run(rows.row(i), static_cast<char*>(out.data()) + i * row_bytes, places);
+        partition.run(rows.row(i), static_cast<char*>(out.data()) + i * row_bytes);
       }
     });
   });

@@ -118,7 +118,7 @@ void Ordering::run(const char* row, uint32_t* places) {
   }
   parallel_for(n_, kRowPiece, [&](int64_t begin, int64_t end) { pair(row, begin, end); });
   // Keys that need order_ties come into one part: splitters have none of the places' bits.
-  KeyParts<uint64_t> parts(pairs_.data(), n_, ~uint64_t(0) << 32);
+  KeyParts<uint64_t> parts(pairs_.data(), n_, sort_splitters(pairs_.data(), n_, ~uint64_t(0) << 32));
   parallel_for(parts.count(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; p++) {
       Scratch<uint64_t> part(parts.size(p)), others(parts.size(p) + kSplitSlack);

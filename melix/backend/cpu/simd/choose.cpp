@@ -20,13 +20,13 @@ MELIX_INLINE bool is_before(T a, T b) {
 
 template <class T>
 int64_t find(const void* from, int64_t n, const void* wanted) {
-  constexpr int64_t kRun = 64;  // looked at together, without branches
+  constexpr int64_t kRun = 128;  // looked at together, without branches
   const T* x = static_cast<const T*>(from);
   const T value = *static_cast<const T*>(wanted);
   int64_t i = 0;
   for (; i + kRun <= n; i += kRun) {
-    unsigned char found = 0;
-    for (int64_t k = 0; k < kRun; k++) found |= static_cast<unsigned char>(same(x[i + k], value));
+    fn::Bits<T> found = 0;  // as wide as T, for one kind of vector
+    for (int64_t k = 0; k < kRun; k++) found |= fn::Bits<T>(same(x[i + k], value) ? 1 : 0);
     if (found) break;
   }
   while (i < n && !same(x[i], value)) i++;

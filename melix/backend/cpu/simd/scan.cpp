@@ -162,42 +162,60 @@ MELIX_INLINE void prefixes(V& v, const V& nothing, Ints<I...> lanes) {
   }
 }
 
-template <class Op, class T, class A>
-void vector_row(const void* from, int64_t n, void* to, void* carry) {
+template <class V, int... I>
+MELIX_INLINE void reverse_lanes(V& v, Ints<I...>) {
+  v = __builtin_shufflevector(v, v, (int(sizeof...(I)) - 1 - I)...);
+}
+
+// Runs from the first element to the last, or (kReverse) from the last to the first.
+template <class Op, bool kReverse, class T, class A>
+MELIX_INLINE void run_vectors(const T* x, int64_t n, T* y, A* carry) {
   constexpr int kWidth = 64 / int(sizeof(A));
   using V = typename VectorOf<A, kWidth>::type;
   using Stored = typename VectorOf<T, kWidth>::type;
-  const T* x = static_cast<const T*>(from);
-  T* y = static_cast<T*>(to);
-  A running = *static_cast<A*>(carry);
+  A running = *carry;
   const V nothing = V{} + Op::template nothing<A>();
   int64_t i = 0;
   for (; i + kWidth <= n; i += kWidth) {
+    const int64_t at = kReverse ? n - kWidth - i : i;
     Stored stored;
-    __builtin_memcpy(&stored, x + i, sizeof stored);
+    __builtin_memcpy(&stored, x + at, sizeof stored);
     V v = __builtin_convertvector(stored, V);
+    if (kReverse) reverse_lanes(v, Count<kWidth>());
     prefixes<Op, 1>(v, nothing, Count<kWidth>());
+    const A last = v[kWidth - 1];
     if (y) {
-      stored = __builtin_convertvector(Op::join(V{} + running, v), Stored);
-      __builtin_memcpy(y + i, &stored, sizeof stored);
+      v = Op::join(V{} + running, v);
+      if (kReverse) reverse_lanes(v, Count<kWidth>());
+      stored = __builtin_convertvector(v, Stored);
+      __builtin_memcpy(y + at, &stored, sizeof stored);
     }
-    running = Op::join(running, A(v[kWidth - 1]));
+    running = Op::join(running, last);
   }
   for (; i < n; i++) {
-    running = Op::join(running, A(x[i]));
-    if (y) y[i] = T(running);
+    const int64_t at = kReverse ? n - 1 - i : i;
+    running = Op::join(running, A(x[at]));
+    if (y) y[at] = T(running);
   }
-  *static_cast<A*>(carry) = running;
+  *carry = running;
 }
 
 template <class Op, class T, class A>
-void serial_row(const void* from, int64_t n, void* to, void* carry) {
+void vector_row(const void* from, int64_t n, void* to, void* carry, bool reverse) {
+  const T* x = static_cast<const T*>(from);
+  reverse ? run_vectors<Op, true>(x, n, static_cast<T*>(to), static_cast<A*>(carry))
+          : run_vectors<Op, false>(x, n, static_cast<T*>(to), static_cast<A*>(carry));
+}
+
+template <class Op, class T, class A>
+void serial_row(const void* from, int64_t n, void* to, void* carry, bool reverse) {
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
   A running = *static_cast<A*>(carry);
   for (int64_t i = 0; i < n; i++) {
-    running = Op::join(running, as<A>(x[i]));
-    if (y) y[i] = as<T>(running);
+    const int64_t at = reverse ? n - 1 - i : i;
+    running = Op::join(running, as<A>(x[at]));
+    if (y) y[at] = as<T>(running);
   }
   *static_cast<A*>(carry) = running;
 }
@@ -342,23 +360,46 @@ MELIX_INLINE Shifted<T> log_join(Shifted<T> a, Shifted<T> b) {
   return {largest, a.sum * double(fn::exp(a.largest - shift)) + b.sum * double(fn::exp(b.largest - shift))};
 }
 
+// Loops of their own for each step: together they would not become vector code.
+constexpr int kPiece = 256;
+
 template <class T>
-void log_row(const void* from, int64_t n, void* to, void* carry) {
-  constexpr int kPiece = 256;
+MELIX_INLINE void shifts(const T* largest, int n, T* to) {
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) to[i] = finite(largest[i]);
+}
+template <class T>
+MELIX_INLINE void shifted_exp(const T* x, const T* shift, int n, T* to) {
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) to[i] = fn::exp(x[i] - shift[i]);
+}
+template <class T>
+MELIX_INLINE void shifted_log(const T* sum, const T* shift, int n, T* to) {
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) to[i] = shift[i] + fn::log(sum[i]);
+}
+
+template <class T>
+MELIX_INLINE void turn(const T* from, int n, T* to) {
+  for (int i = 0; i < n; i++) to[i] = from[n - 1 - i];
+}
+
+template <class T>
+void log_row(const void* from, int64_t n, void* to, void* carry, bool reverse) {
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
   auto* state = static_cast<Shifted<T>*>(carry);
   for (int64_t begin = 0; begin < n; begin += kPiece) {
     const int count = int(n - begin < kPiece ? n - begin : kPiece);
-    T largest[kPiece + 1], term[kPiece], fade[kPiece], sum[kPiece];
+    const int64_t at = reverse ? n - begin - count : begin;
+    T turned[kPiece], largest[kPiece + 1], shift[kPiece], term[kPiece], fade[kPiece], sum[kPiece];
+    if (reverse) turn(x + at, count, turned);
+    const T* piece = reverse ? turned : x + at;
     T running = largest[0] = state->largest;
-    vector_row<Max, T, T>(x + begin, count, largest + 1, &running);
-#pragma GCC ivdep
-    for (int i = 0; i < count; i++) {
-      const T shift = finite(largest[i + 1]);
-      term[i] = fn::exp(x[begin + i] - shift);
-      fade[i] = fn::exp(largest[i] - shift);
-    }
+    run_vectors<Max, false>(piece, count, largest + 1, &running);
+    shifts(largest + 1, count, shift);
+    shifted_exp(piece, shift, count, term);
+    shifted_exp(largest, shift, count, fade);
     double total = state->sum;
     for (int i = 0; i < count; i++) {
       total = total * double(fade[i]) + double(term[i]);
@@ -366,32 +407,47 @@ void log_row(const void* from, int64_t n, void* to, void* carry) {
     }
     *state = {running, total};
     if (!y) continue;
-#pragma GCC ivdep
-    for (int i = 0; i < count; i++) y[begin + i] = finite(largest[i + 1]) + fn::log(sum[i]);
+    shifted_log(sum, shift, count, reverse ? turned : y + at);
+    if (reverse) turn(turned, count, y + at);
   }
+}
+
+// The running results of n columns: first all that is largest, then all sums.
+template <class T>
+MELIX_INLINE double* sums_of(void* carries, int64_t n) {
+  return reinterpret_cast<double*>(static_cast<char*>(carries) + n * 8);
 }
 
 template <class T>
 void log_column(const void* from, int64_t n, void* to, void* carries) {
   const T* x = static_cast<const T*>(from);
   T* y = static_cast<T*>(to);
-  auto* state = static_cast<Shifted<T>*>(carries);
+  for (int64_t begin = 0; begin < n; begin += kPiece) {
+    const int count = int(n - begin < kPiece ? n - begin : kPiece);
+    T* before = static_cast<T*>(carries) + begin;
+    double* total = sums_of<T>(carries, n) + begin;
+    T largest[kPiece], shift[kPiece], term[kPiece], fade[kPiece], sum[kPiece];
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) {
-    const T largest = fn::maximum(state[i].largest, x[i]), shift = finite(largest);
-    const double sum =
-        state[i].sum * double(fn::exp(state[i].largest - shift)) + double(fn::exp(x[i] - shift));
-    state[i].largest = largest;
-    state[i].sum = sum;
-    y[i] = shift + fn::log(T(sum));
+    for (int i = 0; i < count; i++) largest[i] = fn::maximum(before[i], x[begin + i]);
+    shifts(largest, count, shift);
+    shifted_exp(x + begin, shift, count, term);
+    shifted_exp(before, shift, count, fade);
+#pragma GCC ivdep
+    for (int i = 0; i < count; i++) {
+      before[i] = largest[i];
+      total[i] = total[i] * double(fade[i]) + double(term[i]);
+      sum[i] = T(total[i]);
+    }
+    shifted_log(sum, shift, count, y + begin);
   }
 }
 
 template <class T>
 ScanLoops log_loops() {
-  static_assert(sizeof(Shifted<T>) <= kScanCarry);
+  static_assert(sizeof(Shifted<T>) == 16 && sizeof(Shifted<T>) <= kScanCarry);
   return {[](void* carries, int64_t n) {
-            for (int64_t i = 0; i < n; i++) static_cast<Shifted<T>*>(carries)[i] = {-fn::infinity<T>(), 0.0};
+            for (int64_t i = 0; i < n; i++) static_cast<T*>(carries)[i] = -fn::infinity<T>();
+            for (int64_t i = 0; i < n; i++) sums_of<T>(carries, n)[i] = 0.0;
           },
           log_row<T>, log_column<T>,
           [](void* carry, const void* next) {
@@ -419,10 +475,13 @@ MELIX_INLINE void log_step(fn::Complex64 x, fn::Complex64* y, ShiftedComplex* st
   *y = {log.re + finite(state->largest), log.im};
 }
 
-void log_complex_row(const void* from, int64_t n, void* to, void* carry) {
+void log_complex_row(const void* from, int64_t n, void* to, void* carry, bool reverse) {
   const auto* x = static_cast<const fn::Complex64*>(from);
   auto* y = static_cast<fn::Complex64*>(to);
-  for (int64_t i = 0; i < n; i++) log_step(x[i], y ? y + i : y, static_cast<ShiftedComplex*>(carry));
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t at = reverse ? n - 1 - i : i;
+    log_step(x[at], y ? y + at : y, static_cast<ShiftedComplex*>(carry));
+  }
 }
 
 void log_complex_column(const void* from, int64_t n, void* to, void* carries) {

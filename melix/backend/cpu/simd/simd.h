@@ -41,8 +41,9 @@ inline constexpr int kScanCarry = 16;
 struct ScanLoops {
   /// Running results of nothing, for n rows side by side.
   void (*start)(void* carries, int64_t n);
-  /// The next n elements of one row. Without `to`, only the running result is wanted.
-  void (*row)(const void* from, int64_t n, void* to, void* carry);
+  /// The next n elements of one row, or the n before them (`reverse`: from the last one on). Without `to`, only the
+  /// running result is wanted.
+  void (*row)(const void* from, int64_t n, void* to, void* carry, bool reverse);
   /// The next element of n rows side by side.
   void (*column)(const void* from, int64_t n, void* to, void* carries);
   /// The running result of a row goes on by that of what comes next.

@@ -2,27 +2,72 @@
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/scalar/math.h"
 
+// Vectors wider than the registers are local to functions that are inlined: no ABI is at stake.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 namespace melix::cpu::MELIX_ISA {
 namespace {
 
 #define MELIX_INLINE static inline __attribute__((always_inline))
 
-// The sum in kLanes running sums, lane i taking elements i, i + kLanes, ..., then in pairs: the same order, and the
-// same bits, on every instruction set.
 template <class T>
-MELIX_INLINE double sum_of(const T* y, int64_t n) {
-  constexpr int kLanes = 128 / int(sizeof(T));
-  T lanes[kLanes] = {};
+struct VectorOf {
+  typedef T type __attribute__((vector_size(64)));
+};
+template <int... I>
+struct Ints {};
+template <int N>
+using Count = Ints<__integer_pack(N)...>;
+
+struct Add {
+  template <class V>
+  MELIX_INLINE void fold(V& a, const V& b) {
+    a += b;
+  }
+};
+struct Larger {  // NaN may get lost: the exponentials bring it back
+  template <class V>
+  MELIX_INLINE void fold(V& a, const V& b) {
+    a = a > b ? a : b;
+  }
+};
+
+// Lane l and lane l + D into lane l, for D = half the lanes, ..., 1.
+template <class Op, int D, class V, int... I>
+MELIX_INLINE void fold_lanes(V& v, Ints<I...> lanes) {
+  if constexpr (D > 0) {
+    const V other = __builtin_shufflevector(v, v, ((I + D) % int(sizeof...(I)))...);
+    Op::fold(v, other);
+    fold_lanes<Op, D / 2>(v, lanes);
+  }
+}
+
+// In two vectors of running results, element i in lane i modulo the lanes of both, then in pairs: the same order, and
+// the same bits, on every instruction set. Missing elements are `nothing`.
+template <class Op, class T>
+MELIX_INLINE T folded(const T* x, int64_t n, T nothing) {
+  using V = typename VectorOf<T>::type;
+  constexpr int kLanes = 64 / int(sizeof(T));
+  V first = V{} + nothing, second = first, a, b;
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-#pragma GCC ivdep
-    for (int l = 0; l < kLanes; l++) lanes[l] += y[i + l];
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    __builtin_memcpy(&a, x + i, sizeof a);
+    __builtin_memcpy(&b, x + i + kLanes, sizeof b);
+    Op::fold(first, a);
+    Op::fold(second, b);
   }
-  for (int l = 0; i < n; i++, l++) lanes[l] += y[i];
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int l = 0; l < width; l++) lanes[l] += lanes[l + width];
+  if (i < n) {
+    T rest[2 * kLanes];
+    for (int l = 0; l < 2 * kLanes; l++) rest[l] = nothing;
+    for (int l = 0; i < n; i++, l++) rest[l] = x[i];
+    __builtin_memcpy(&a, rest, sizeof a);
+    __builtin_memcpy(&b, rest + kLanes, sizeof b);
+    Op::fold(first, a);
+    Op::fold(second, b);
   }
-  return double(lanes[0]);
+  Op::fold(first, second);
+  fold_lanes<Op, kLanes / 2>(first, Count<kLanes>());
+  return first[0];
 }
 
 template <class T>
@@ -32,7 +77,7 @@ double exponentials(const void* from, const void* max, int64_t n, void* to) {
   const T shift = *static_cast<const T*>(max);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) y[i] = fn::exp(x[i] - shift);
-  return sum_of(y, n);
+  return double(folded<Add>(y, n, T(0)));
 }
 
 template <class T>
@@ -62,8 +107,22 @@ void scale_each(void* values, int64_t n, const double* factors) {
   for (int64_t i = 0; i < n; i++) y[i] *= T(factors[i]);
 }
 
+template <class T>
+void short_rows(const void* from, int64_t rows, int64_t n, void* to) {
+  const T* x = static_cast<const T*>(from);
+  T* y = static_cast<T*>(to);
+  for (int64_t row = 0; row < rows; row++, x += n, y += n) {
+    const T max = folded<Larger>(x, n, -fn::infinity<T>());
+    const double sum = exponentials<T>(x, &max, n, y);
+    scale_all<T>(y, n, 1 / sum);
+  }
+}
+
 }  // namespace
 
+void softmax_rows(Dtype dtype, const void* x, int64_t rows, int64_t n, void* y) {
+  dtype == Dtype::float64 ? short_rows<double>(x, rows, n, y) : short_rows<float>(x, rows, n, y);
+}
 double softmax_exp(Dtype dtype, const void* x, const void* max, int64_t n, void* y) {
   return dtype == Dtype::float64 ? exponentials<double>(x, max, n, y) : exponentials<float>(x, max, n, y);
 }
