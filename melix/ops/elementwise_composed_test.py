@@ -211,7 +211,6 @@ RECORDS = [
         decimals_samples,
         rounded,
         variant="decimals",
-        dtypes=REAL,
         domain=grid(0.001, 0.0003),
         smooth=None,
         nonfinite=False,

@@ -169,7 +169,7 @@ REFERENCES = {
     "ceil": Reference(whole(np.ceil), WIDE, STEPS),
     "floor": Reference(whole(np.floor), WIDE, STEPS),
     "trunc": Reference(whole(np.trunc), WIDE, STEPS),
-    "rint": Reference(whole(np.round), mixed(WIDE, grid(0.5)), STEPS),
+    "rint": Reference(whole(np.round), mixed(WIDE, grid(0.5)), STEPS, complex_domain=grid(0.5)),
     "add": Reference(np.add, WIDE),
     "subtract": Reference(lambda a, b: a ^ b if kind(a) == "b" else a - b, WIDE),
     "multiply": Reference(np.multiply, WIDE),
@@ -222,8 +222,8 @@ REFERENCES = {
     "left_shift": Reference(shift(np.left_shift, np.zeros_like), smooth=None, edges=EDGE_LEFT),
     "right_shift": Reference(shift(np.right_shift, lambda a: np.where(a < 0, -1, 0)), smooth=None, edges=EDGE_RIGHT),
 }  # fmt: skip
-# The public name of a row that has another one.
-PUBLIC = {"rint": "round"}
+# The public function of a row that has another name, and what it takes.
+PUBLIC = {"rint": ("round", dtypes.ALL)}
 
 
 BROADCAST = [
@@ -264,11 +264,12 @@ def in_float32(function):
 
 def record(row: rows.Row) -> Record:
     reference = REFERENCES[row.name]
+    name, types = PUBLIC.get(row.name, (row.name, row.dtypes))
     return Record(
-        PUBLIC.get(row.name, row.name),
+        name,
         unary_samples if row.arguments == 1 else binary_samples(row.domain == "shift"),
         in_float32(reference.function) if row.domain in ("inexact", "floating") else reference.function,
-        dtypes=row.dtypes,
+        dtypes=types,
         result=row.result,
         tolerance=reference.tolerance,
         domain=reference.domain,

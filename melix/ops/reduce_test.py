@@ -164,10 +164,11 @@ NOTHING = (
 COMMON = {"nonfinite": domains.INFINITE, "samples": samples, "large": large, "bad": AXES}
 # Where several elements are the largest, the gradient is shared, which no finite difference sees.
 CHOICE = dict(COMMON, samples=nonempty, bad=AXES + NOTHING, tolerance=EXACT, smooth=distinct(-2, 2))
-SUM = Tolerance(ulp=8, scale=magnitudes, why="a sum in blocks rounds its partial sums")
-MEAN = Tolerance(ulp=8, scale=mean_magnitude, why="a sum in blocks rounds its partial sums")
-STD = Tolerance(ulp=8, scale=largest, why="the mean that is subtracted is rounded")
-VARIANCE = Tolerance(ulp=8, scale=spread, why="the mean that is subtracted is rounded")
+BLOCKS = "sums in blocks round their partial sums: in double for float32, in itself for float64"
+SUM = Tolerance(ulp=8, double=64, scale=magnitudes, why=BLOCKS)
+MEAN = Tolerance(ulp=8, double=64, scale=mean_magnitude, why=BLOCKS)
+STD = Tolerance(ulp=8, double=64, scale=largest, why=BLOCKS)
+VARIANCE = Tolerance(ulp=8, double=64, scale=spread, why=BLOCKS)
 PRODUCT = Tolerance(ulp=1100, why="one rounding for each of up to 1037 factors")
 LOGSUMEXP = Tolerance(
     ulp=8, scale=at_least_one, why="the largest is subtracted, then added: results cancel around 0"
