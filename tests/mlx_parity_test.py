@@ -65,6 +65,7 @@ mx.isdtype(x.dtype, mx.floating); mx.issubdtype(x.dtype, mx.inexact)
 NOT_FLOATING = "bool|u?int[0-9]+"
 DIFFERENT: list[tuple[str, str, str]] = [
     (r"mx\.softmax", NOT_FLOATING, "the result is float32; in the type of the argument it would be 0 or 1"),
+    (r"mx\.round", "complex64", "complex numbers are not rounded, as they have no floor"),
     (r"mx\.add\(x, -1\)", "uint64", "a number that the type cannot hold is an error"),
     (
         r"x\.astype\(mx\.int8\)|mx\.nan_to_num",

@@ -21,6 +21,12 @@ struct Row {
   Derivative derivative[2];
 };
 
+// The direction z / |z| turns as z moves across it, and does not change as z moves along it. Real: no change at all.
+MaybeArray turned(const array& g, const array& z, const array& direction) {
+  if (!is_complex(z.dtype())) return std::nullopt;
+  return (g - direction * real(g * conj(direction))) / abs(z);
+}
+
 #define x a  // rows of one argument call it x
 constexpr auto none = std::nullopt;
 
@@ -116,6 +122,9 @@ MaybeArray times_conjugate(Derivative derivative, const array& g, const array& a
   return out ? MaybeArray(conj(*out)) : out;
 }
 
+// Functions of complex numbers that are their own adjoint without being linear in complex factors: sign.
+constexpr bool is_self_adjoint(int id) { return id == int(Elementwise::sign); }
+
 template <int kId>
 std::vector<MaybeArray> vjp(const VjpContext& c) {
   const array& a = c.inputs.front();
@@ -123,7 +132,9 @@ std::vector<MaybeArray> vjp(const VjpContext& c) {
   std::vector<MaybeArray> grads(c.inputs.size());
   for (size_t i = 0; i < grads.size(); i++) {
     if (!c.wanted[i] || !is_inexact(c.inputs[i].dtype())) continue;
-    grads[i] = times_conjugate(kRows[kId].derivative[i], c.cotangents[0], a, b, c.outputs[0]);
+    Derivative derivative = kRows[kId].derivative[i];
+    grads[i] = is_self_adjoint(kId) ? derivative(c.cotangents[0], a, b, c.outputs[0])
+                                    : times_conjugate(derivative, c.cotangents[0], a, b, c.outputs[0]);
     if (grads[i]) grads[i] = sum_to(astype(*grads[i], c.inputs[i].dtype()), c.inputs[i].shape());
   }
   return grads;
@@ -301,6 +312,8 @@ array radians(const array& a, StreamOrDevice s) {
 }
 
 std::vector<array> divmod(const array& a, const array& b, StreamOrDevice s) {
+  if (is_complex(a.dtype()) || is_complex(b.dtype()))
+    fail(Code::value, "divmod", "is not defined for complex64");
   return {floor_divide(a, b, s), remainder(a, b, s)};
 }
 

@@ -110,13 +110,13 @@ std::vector<MaybeArray> addmm_jvp(const JvpContext& c) {
 
 // The batch in front of all axes that broadcast; dimensions of 1 behind it align the rest. An input without a batch
 // broadcasts, and the kernel makes one product of it where it can.
-Inputs aligned(const VmapContext& c) {
+Inputs aligned(std::span<const array> inputs, std::span<const bool> batched) {
   size_t ndim = 0;
-  for (size_t i = 0; i < c.inputs.size(); i++) ndim = std::max(ndim, c.inputs[i].ndim() - c.batched[i]);
+  for (size_t i = 0; i < inputs.size(); i++) ndim = std::max(ndim, inputs[i].ndim() - batched[i]);
   Inputs out;
-  for (size_t i = 0; i < c.inputs.size(); i++) {
-    const array& input = c.inputs[i];
-    if (!c.batched[i] || input.ndim() - 1 == ndim) {
+  for (size_t i = 0; i < inputs.size(); i++) {
+    const array& input = inputs[i];
+    if (!batched[i] || input.ndim() - 1 == ndim) {
       out.push_back(input);
       continue;
     }
@@ -128,16 +128,14 @@ Inputs aligned(const VmapContext& c) {
   return out;
 }
 
-template <const Op& kOp>
-std::vector<array> product_vmap(const VmapContext& c) {
-  return {make(kOp, Ref<const Attrs>(c.attrs), aligned(c))};
-}
+std::vector<array> matmul_vmap(const VmapContext& c) { return {make(op::matmul, {}, aligned(c.inputs, c.batched))}; }
 
+// With a batch in c alone the product would have none, and c could not be broadcast to it.
 std::vector<array> addmm_vmap(const VmapContext& c) {
-  Inputs inputs = aligned(c);
-  // With a batch in c alone the product has none, and c could not be broadcast to it.
-  if (!c.batched[1] && !c.batched[2]) inputs[1] = c.with_batch(1);
-  return {make(op::addmm, Ref<const Attrs>(c.attrs), inputs)};
+  bool repeat = !c.batched[1] && !c.batched[2];
+  const array inputs[] = {c.inputs[0], repeat ? c.with_batch(1) : c.inputs[1], c.inputs[2]};
+  const bool batched[] = {c.batched[0], repeat || c.batched[1], c.batched[2]};
+  return {make(op::addmm, Ref<const Attrs>(c.attrs), aligned(inputs, batched))};
 }
 
 // ---- operands of one axis ----
@@ -166,7 +164,7 @@ array without_added(const array& product, const Operands& o) {
 
 namespace op {
 const Op matmul{.name = "matmul", .infer = infer_matmul, .vjp = matmul_vjp, .jvp = matmul_jvp,
-                .vmap = product_vmap<matmul>, .layout = InputLayout::any};
+                .vmap = matmul_vmap, .layout = InputLayout::any};
 const Op addmm{.name = "addmm", .infer = infer_addmm, .vjp = addmm_vjp, .jvp = addmm_jvp, .vmap = addmm_vmap,
                .read_attrs = AddmmAttrs::read, .layout = InputLayout::any};
 }  // namespace op
@@ -218,9 +216,9 @@ array vecdot(const array& a, const array& b, int axis, StreamOrDevice s) {
   if (a.shape(i) != b.shape(j)) {
     fail(Code::value, "vecdot", "shapes ", a.shape(), " and ", b.shape(), " differ along axis ", axis);
   }
+  // One pass over both, in which nothing of 16 bits is rounded. Integers wrap as products do, before they are summed.
   Dtype dtype = promote(a.dtype(), b.dtype()), wide = carrier_of(dtype);
-  array products = conj(astype(a, wide)) * astype(b, wide);
-  array out = sum(products, std::vector<int>{i});
+  array out = sum(conj(astype(a, wide)) * astype(b, wide), std::vector<int>{i});
   return is_half(dtype) ? astype(out, dtype) : out;
 }
 

@@ -35,6 +35,7 @@ array inner(const array& a, const array& b, StreamOrDevice s = {});
 array outer(const array& a, const array& b, StreamOrDevice s = {});
 
 /// Sums of conj(a) * b along an axis; the other axes broadcast.
+/// @python keyword=axis
 array vecdot(const array& a, const array& b, int axis = -1, StreamOrDevice s = {});
 
 /// Kronecker product: every element of a times the whole of b, in blocks.

@@ -129,6 +129,18 @@ int64_t reduced_size(const char* op, const array& a, const MaybeAxes& axis) {
 // The dtype in which means are computed: 16-bit floats in float32.
 Dtype mean_dtype(Dtype dtype) { return carrier_of(inexact_of(dtype)); }
 
+// The variance, in the name of the operation that was called.
+array variance(const char* op, const array& a, const MaybeAxes& axis, bool keepdims, int ddof,
+               StreamOrDevice s) {
+  StreamScope scope(s);
+  double n = double(reduced_size(op, a, axis)) - ddof;
+  array wide = astype(a, mean_dtype(a.dtype()));
+  array centred = wide - mean(wide, axis, true);
+  array squares = is_complex(a.dtype()) ? real(centred * conj(centred)) : square(centred);
+  array out = sum(squares, axis, keepdims) / array(std::max(n, 0.0), squares.dtype());
+  return astype(out, is_complex(a.dtype()) ? float32 : inexact_of(a.dtype()));
+}
+
 }  // namespace
 
 namespace op {
@@ -171,42 +183,36 @@ array any(const array& a, const MaybeAxes& axis, bool keepdims, StreamOrDevice s
 
 array mean(const array& a, const MaybeAxes& axis, bool keepdims, StreamOrDevice s) {
   Dtype wide = mean_dtype(a.dtype());
-  array total = sum(astype(a, wide, s), axis, keepdims, s);
   array n(double(reduced_size("mean", a, axis)), wide);
+  array total = sum(astype(a, wide, s), axis, keepdims, s);
   return astype(divide(total, n, s), inexact_of(a.dtype()), s);
 }
 
 array var(const array& a, const MaybeAxes& axis, bool keepdims, int ddof, StreamOrDevice s) {
-  StreamScope scope(s);
-  array wide = astype(a, mean_dtype(a.dtype()));
-  array centred = wide - mean(wide, axis, true);
-  array squares = is_complex(a.dtype()) ? real(centred * conj(centred)) : square(centred);
-  double n = double(reduced_size("var", a, axis)) - ddof;
-  array out = sum(squares, axis, keepdims) / array(std::max(n, 0.0), squares.dtype());
-  return astype(out, is_complex(a.dtype()) ? float32 : inexact_of(a.dtype()));
+  return variance("var", a, axis, keepdims, ddof, s);
 }
 
 array std(const array& a, const MaybeAxes& axis, bool keepdims, int ddof, StreamOrDevice s) {
   Dtype dtype = is_complex(a.dtype()) ? float32 : inexact_of(a.dtype());
-  return astype(sqrt(var(astype(a, mean_dtype(a.dtype()), s), axis, keepdims, ddof, s), s), dtype, s);
+  return astype(sqrt(variance("std", astype(a, mean_dtype(a.dtype()), s), axis, keepdims, ddof, s), s), dtype,
+                s);
 }
 
 array logsumexp(const array& a, const MaybeAxes& axis, bool keepdims, StreamOrDevice s) {
   StreamScope scope(s);
   array wide = astype(a, mean_dtype(a.dtype()));
+  Axes axes = axis ? normal_axes("logsumexp", *axis, a.shape()) : all_axes(a.ndim());
   // Infinite maxima are not subtracted: exp(inf - inf) would be NaN. For complex numbers the real part decides.
   array magnitude = is_complex(wide.dtype()) ? real(wide) : wide;
   array top = stop_gradient(max(magnitude, axis, true));
   top = where(isfinite(top), top, 0);
   array out = log(sum(exp(wide - top), axis, true)) + top;
-  if (!keepdims) {
-    Axes axes = axis ? normal_axes("logsumexp", *axis, a.shape()) : all_axes(a.ndim());
-    out = squeeze(out, std::vector<int>(axes.begin(), axes.end()));
-  }
+  if (!keepdims) out = squeeze(out, std::vector<int>(axes.begin(), axes.end()));
   return astype(out, inexact_of(a.dtype()));
 }
 
 array count_nonzero(const array& a, const MaybeAxes& axis, bool keepdims, StreamOrDevice s) {
+  reduced_size("count_nonzero", a, axis);  // a wrong axis is reported in this name
   return sum(astype(a, bool_, s), axis, keepdims, s);
 }
 

@@ -1,6 +1,7 @@
 // The extension module melix.core: opens the module and calls the function of each file that adds to it.
 #include <limits>
 
+#include "melix/core/threads.h"
 #include "melix/core/version.h"
 #include "melix/transforms/compile/plan.h"
 #include "python/src/array_methods.h"
@@ -8,6 +9,7 @@
 #include "python/src/creation.h"
 #include "python/src/devices.h"
 #include "python/src/dtypes.h"
+#include "python/src/einsum.h"
 #include "python/src/evaluation.h"
 #include "python/src/generated.h"
 #include "python/src/indexing.h"
@@ -33,6 +35,12 @@ void bind_debug(nb::module_& m) {
         return out;
       },
       "Bytes that kernels read and wrote, and kernels run, since the start of the process.");
+  debug.def("num_threads", &num_threads, "Threads that parallel work uses, the caller among them.");
+  debug.def("set_num_threads", &set_num_threads, nb::arg("n"),
+            "Changes that number from now on; 0 gives the default back. No result depends on it.");
+  debug.def(
+      "instruction_set", [] { return backend_of(Device()).description(); },
+      "The instruction set of the CPU's kernels, as MELIX_CPU names it.");
 }
 
 void bind_constants(nb::module_& m) {
@@ -68,6 +76,7 @@ NB_MODULE(core, m) {
   bind_printing(m);
   bind_debug(m);
   bind_making(m);
+  bind_einsum(m);
   bind_operations(m);
   bind_random_state(m);
   bind_indexing(m);

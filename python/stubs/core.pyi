@@ -383,6 +383,12 @@ def asarray(a: Any, dtype: Dtype | None = None, *, copy: bool | None = None) -> 
 def from_dlpack(x: Any, *, copy: bool | None = None) -> array:
     """An array on the memory of an object that has __dlpack__, where that is possible."""
 
+def einsum(subscripts: str, *operands: Operand, stream: StreamOrDevice = None) -> array:
+    """Sums of products over labelled axes: "ij,jk->ik" is a matrix product. See the reference of operations."""
+
+def einsum_path(subscripts: str, *operands: Operand) -> tuple[list[tuple[int, ...]], str]:
+    """The order in which einsum contracts its operands, as places in the list of those left, and a report for people."""
+
 @overload
 def atleast_1d(ary: Operand, /, *, stream: StreamOrDevice = None) -> array: ...
 @overload

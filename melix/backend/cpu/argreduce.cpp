@@ -1,6 +1,6 @@
-// Kernels of argmax and argmin. A block is searched for its best element only when that, found by the vector loops of
-// max and min, is better than all before: in the end the search costs little more than max. An axis with many elements
-// behind it is searched in stripes of neighbours; one with few is read with gaps.
+// Kernels of argmax and argmin. A block of a long row is searched for its best element only when that is better than
+// all before: in the end the search costs little more than max. An axis with many elements behind it is searched in
+// stripes of neighbours; one with few is read with gaps.
 #include "melix/ops/argreduce.h"
 
 #include "melix/backend/backend.h"
@@ -69,8 +69,7 @@ class ArgReduction {
       : walk_(call, attrs_as<ArgReduceAttrs>(call.attrs).axis),
         blocks_(call.region, walk_.shape, walk_.views),
         out_(call.outputs[0].as<uint32_t>()),
-        carrier_(carrier),
-        best_of_(simd().fold_block(kLargest ? Fold::max : Fold::min, carrier)) {}
+        carrier_(carrier) {}
 
   void run() {
     if (walk_.outer * walk_.inner == 0) return;
@@ -89,7 +88,7 @@ class ArgReduction {
   // Searches n elements, the first of which has number `at`.
   void search(const T* x, int64_t n, int64_t at, Best* best) const {
     T value;
-    best_of_(x, n, &value);
+    simd().choose_value(kLargest, carrier_, x, n, &value);
     if (at > best->index && !before(value, best->value)) return;
     *best = {value, at + simd().find_first(carrier_, x, n, &value)};
   }
@@ -101,12 +100,8 @@ class ArgReduction {
       Blocks::Worker worker(blocks_);
       for (int64_t task = begin; task < end; task++) {
         const int64_t first = task * together, last = std::min(walk_.outer, first + together);
-        const T* x = static_cast<const T*>(worker.load(first * walk_.n, (last - first) * walk_.n));
-        for (int64_t row = first; row < last; row++, x += walk_.n) {
-          Best best{T(), 0};
-          search(x, walk_.n, 0, &best);
-          out_[row] = uint32_t(best.index);
-        }
+        const void* x = worker.load(first * walk_.n, (last - first) * walk_.n);
+        simd().choose_rows(kLargest, carrier_, x, last - first, walk_.n, out_ + first);
       }
     });
   }
@@ -163,7 +158,6 @@ class ArgReduction {
   Blocks blocks_;
   uint32_t* out_;
   Dtype carrier_;
-  FoldFn best_of_;
 };
 
 template <bool kLargest>

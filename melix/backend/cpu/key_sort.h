@@ -49,15 +49,23 @@ inline int64_t split(uint64_t* x, int64_t n, uint64_t pivot, uint64_t* others) {
   return simd().split64(x, n, pivot, others);
 }
 
-/// A key near the middle of more than 64.
+inline bool all_equal(const uint32_t* x, int64_t n) { return simd().all_equal32(x, n); }
+inline bool all_equal(const uint64_t* x, int64_t n) { return simd().all_equal64(x, n); }
+
+/// A key near the middle of n (of more than 64), and whether all keys may be equal to it.
 template <class Key>
-Key pivot_of(const Key* x, int64_t n) {
+struct Pivot {
+  Key key;
+  bool alone;
+};
+template <class Key>
+Pivot<Key> pivot_of(const Key* x, int64_t n) {
   constexpr int kMost = 256 / int(sizeof(Key));  // what every instruction set sorts in one go
   Key sample[kMost];
   const int64_t count = n < 2048 ? kMost / 4 : kMost, step = n / count;
   for (int64_t i = 0; i < count; i++) sample[i] = x[step * i + step / 2];
   sort_small(sample, sample, count);
-  return sample[count / 2];
+  return {sample[count / 2], sample[0] == sample[count - 1]};
 }
 
 /// Splits that a sort may take before its pivots count as bad: then std::sort goes on, whose worst case is bounded.
@@ -69,7 +77,8 @@ void sort_keys(Key* x, int64_t n, Key* others, int budget) {
   const int64_t most = simd().sort_small_most(sizeof(Key));
   while (n > most) {
     if (budget-- == 0) return std::sort(x, x + n);
-    const Key pivot = pivot_of(x, n);
+    const auto [pivot, alone] = pivot_of(x, n);
+    if (alone && all_equal(x, n)) return;
     int64_t below = split(x, n, pivot, others);
     if (below == 0) {  // the pivot is the smallest key: all that equal it are done
       below = pivot == Key(~Key(0)) ? n : split(x, n, Key(pivot + 1), others);
@@ -103,7 +112,8 @@ Selected<Key> select_key(Key* x, int64_t n, int64_t k, Key* others) {
       std::sort(x, x + n);
       break;
     }
-    const Key pivot = pivot_of(x, n);
+    const auto [pivot, alone] = pivot_of(x, n);
+    if (alone && all_equal(x, n)) return {pivot, less, less + n};
     int64_t below = split(x, n, pivot, others);
     if (below == 0) {
       below = pivot == Key(~Key(0)) ? n : split(x, n, Key(pivot + 1), others);

@@ -13,16 +13,12 @@
 //
 // Floats are added and multiplied in double, small integers in 32 bits. Eight float32 can be multiplied in any order
 // without leaving the range of double; float64 and complex numbers are taken one after the other.
+#include "melix/backend/cpu/simd/lanes.h"
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/scalar/math.h"
 
-// Vectors wider than the registers are passed to functions here, all of which are inlined: no ABI is at stake.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace melix::cpu::MELIX_ISA {
 namespace {
-
-#define MELIX_INLINE static inline __attribute__((always_inline))
 
 // ---- operations, on numbers and on vectors of them ----
 
@@ -141,16 +137,6 @@ MELIX_INLINE To as(From x) {
 
 // ---- rows ----
 
-template <class T, int N>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(N * sizeof(T))));
-};
-
-template <int... I>
-struct Ints {};
-template <int N>
-using Count = Ints<__integer_pack(N)...>;
-
 // Lane l of v joined with lanes l - D, l - 2 * D, ..., for all that there are.
 template <class Op, int D, class V, int... I>
 MELIX_INLINE void prefixes(V& v, const V& nothing, Ints<I...> lanes) {
@@ -171,8 +157,8 @@ MELIX_INLINE void reverse_lanes(V& v, Ints<I...>) {
 template <class Op, bool kReverse, class T, class A>
 MELIX_INLINE void run_vectors(const T* x, int64_t n, T* y, A* carry) {
   constexpr int kWidth = 64 / int(sizeof(A));
-  using V = typename VectorOf<A, kWidth>::type;
-  using Stored = typename VectorOf<T, kWidth>::type;
+  using V = Vector<A>;
+  using Stored = Vector<T, kWidth* int(sizeof(T))>;
   A running = *carry;
   const V nothing = V{} + Op::template nothing<A>();
   int64_t i = 0;

@@ -1,23 +1,10 @@
 // The loops of softmax over one block of float32 or float64, per instruction set.
+#include "melix/backend/cpu/simd/lanes.h"
 #include "melix/backend/cpu/simd/simd.h"
 #include "melix/scalar/math.h"
 
-// Vectors wider than the registers are local to functions that are inlined: no ABI is at stake.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace melix::cpu::MELIX_ISA {
 namespace {
-
-#define MELIX_INLINE static inline __attribute__((always_inline))
-
-template <class T>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(64)));
-};
-template <int... I>
-struct Ints {};
-template <int N>
-using Count = Ints<__integer_pack(N)...>;
 
 struct Add {
   template <class V>
@@ -31,44 +18,6 @@ struct Larger {  // NaN may get lost: the exponentials bring it back
     a = a > b ? a : b;
   }
 };
-
-// Lane l and lane l + D into lane l, for D = half the lanes, ..., 1.
-template <class Op, int D, class V, int... I>
-MELIX_INLINE void fold_lanes(V& v, Ints<I...> lanes) {
-  if constexpr (D > 0) {
-    const V other = __builtin_shufflevector(v, v, ((I + D) % int(sizeof...(I)))...);
-    Op::fold(v, other);
-    fold_lanes<Op, D / 2>(v, lanes);
-  }
-}
-
-// In two vectors of running results, element i in lane i modulo the lanes of both, then in pairs: the same order, and
-// the same bits, on every instruction set. Missing elements are `nothing`.
-template <class Op, class T>
-MELIX_INLINE T folded(const T* x, int64_t n, T nothing) {
-  using V = typename VectorOf<T>::type;
-  constexpr int kLanes = 64 / int(sizeof(T));
-  V first = V{} + nothing, second = first, a, b;
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    __builtin_memcpy(&a, x + i, sizeof a);
-    __builtin_memcpy(&b, x + i + kLanes, sizeof b);
-    Op::fold(first, a);
-    Op::fold(second, b);
-  }
-  if (i < n) {
-    T rest[2 * kLanes];
-    for (int l = 0; l < 2 * kLanes; l++) rest[l] = nothing;
-    for (int l = 0; i < n; i++, l++) rest[l] = x[i];
-    __builtin_memcpy(&a, rest, sizeof a);
-    __builtin_memcpy(&b, rest + kLanes, sizeof b);
-    Op::fold(first, a);
-    Op::fold(second, b);
-  }
-  Op::fold(first, second);
-  fold_lanes<Op, kLanes / 2>(first, Count<kLanes>());
-  return first[0];
-}
 
 template <class T>
 double exponentials(const void* from, const void* max, int64_t n, void* to) {

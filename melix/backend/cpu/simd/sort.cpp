@@ -1,5 +1,6 @@
 // The inner loops of sorting, on unsigned keys of 4 and 8 bytes: a network for a few hundred keys, and the split of an
 // array around a pivot. Who splits what is decided in backend/cpu/key_sort.h, what a key is in sort_keys.cpp.
+#include "melix/backend/cpu/simd/lanes.h"
 #include "melix/backend/cpu/simd/simd.h"
 
 #if defined(__AVX2__)
@@ -8,8 +9,6 @@
 
 namespace melix::cpu::MELIX_ISA {
 namespace {
-
-#define MELIX_INLINE static inline __attribute__((always_inline))
 
 // ---- vectors ----
 
@@ -22,34 +21,7 @@ constexpr int kVectorBytes = 16;
 #endif
 
 template <class T>
-struct Vector;
-template <>
-struct Vector<uint32_t> {
-  typedef uint32_t type __attribute__((vector_size(kVectorBytes)));
-};
-template <>
-struct Vector<uint64_t> {
-  typedef uint64_t type __attribute__((vector_size(kVectorBytes)));
-};
-template <class T>
 inline constexpr int kLanes = kVectorBytes / int(sizeof(T));
-
-template <int... I>
-struct Ints {};
-template <int N>
-using Count = Ints<__integer_pack(N)...>;
-template <int N>
-struct Int {
-  static constexpr int value = N;
-};
-
-// Calls f(Int<0>()), ..., f(Int<N - 1>()): a loop that is unrolled before any optimisation, so that arrays of vectors
-// become registers.
-template <int... I, class F>
-MELIX_INLINE void each(Ints<I...>, [[maybe_unused]] F f) {
-  (f(Int<I>()), ...);
-}
-#define MELIX_UNROLLED __attribute__((always_inline))
 
 // ---- the network: K vectors of L lanes, sorted as L columns of K keys each, one column after the other ----
 
@@ -101,7 +73,7 @@ MELIX_INLINE V interleave(V a, V b, Ints<I...>) {
 
 template <class T, int K>
 struct Network {
-  using V = typename Vector<T>::type;
+  using V = Vector<T, kVectorBytes>;
   static constexpr int L = kLanes<T>;
   using Lanes = Count<L>;
 
@@ -163,6 +135,10 @@ struct Network {
   // What of n keys lies in vector r; missing keys are the largest, so that they end up behind.
   MELIX_INLINE V load(const T* from, int r, int64_t n) {
     V v;
+    if (n >= (r + 1) * L) {
+      __builtin_memcpy(&v, from + r * L, sizeof(V));
+      return v;
+    }
 #if defined(__AVX512F__)
     if constexpr (L == 16) {
       v = V(_mm512_mask_loadu_epi32(_mm512_set1_epi32(-1), __mmask16(mask(n - r * L)), from + r * L));
@@ -228,46 +204,106 @@ MELIX_INLINE void split_one(T key, T pivot, T*& left, T*& right) {
   right += !below;
 }
 
+#if defined(__AVX2__)
+
+// below: a mask of the lanes that are less, kBits<T> for each; packed: the lanes of a mask, moved together.
 #if defined(__AVX512F__)
 
-MELIX_INLINE uint32_t below(__m512i v, uint32_t pivot) {
+using Register = __m512i;
+template <class T>
+inline constexpr int kBits = 1;
+
+MELIX_INLINE Register load(const void* from) { return _mm512_loadu_si512(from); }
+MELIX_INLINE void store(void* to, Register v) { _mm512_storeu_si512(to, v); }
+MELIX_INLINE uint32_t below(Register v, uint32_t pivot) {
   return _mm512_cmplt_epu32_mask(v, _mm512_set1_epi32(int(pivot)));
 }
-MELIX_INLINE uint32_t below(__m512i v, uint64_t pivot) {
+MELIX_INLINE uint32_t below(Register v, uint64_t pivot) {
   return _mm512_cmplt_epu64_mask(v, _mm512_set1_epi64((long long)(pivot)));
 }
 template <class T>
-MELIX_INLINE __m512i compressed(uint32_t mask, __m512i v) {
-  return sizeof(T) == 4 ? _mm512_maskz_compress_epi32(__mmask16(mask), v)
-                        : _mm512_maskz_compress_epi64(__mmask8(mask), v);
+MELIX_INLINE Register packed(uint32_t mask, Register v) {
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_compress_epi32(__mmask16(mask), v);
+  } else {
+    return _mm512_maskz_compress_epi64(__mmask8(mask), v);
+  }
 }
+
+#else
+
+using Register = __m256i;
+template <class T>
+inline constexpr int kBits = int(sizeof(T)) / 4;
+
+MELIX_INLINE Register load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+MELIX_INLINE void store(void* to, Register v) { _mm256_storeu_si256(static_cast<__m256i*>(to), v); }
+// There are only signed comparisons.
+MELIX_INLINE uint32_t below(Register v, uint32_t pivot) {
+  const Register sign = _mm256_set1_epi32(int(0x80000000u)), p = _mm256_set1_epi32(int(pivot ^ 0x80000000u));
+  return uint32_t(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(p, _mm256_xor_si256(v, sign)))));
+}
+MELIX_INLINE uint32_t below(Register v, uint64_t pivot) {
+  const uint64_t bit = uint64_t(1) << 63;
+  const Register sign = _mm256_set1_epi64x((long long)(bit)),
+                 p = _mm256_set1_epi64x((long long)(pivot ^ bit));
+  return uint32_t(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi64(p, _mm256_xor_si256(v, sign)))));
+}
+
+// For each mask of 8 lanes of 4 bytes the numbers of its lanes, one a byte.
+struct Packing {
+  uint64_t lanes[256] = {};
+  constexpr Packing() {
+    for (int mask = 0; mask < 256; mask++) {
+      for (int lane = 0, at = 0; lane < 8; lane++) {
+        if (mask >> lane & 1) lanes[mask] |= uint64_t(lane) << (8 * at++);
+      }
+    }
+  }
+};
+constexpr Packing kPacking;
+
+template <class T>
+MELIX_INLINE Register packed(uint32_t mask, Register v) {
+  const __m128i bytes = _mm_cvtsi64_si128((long long)(kPacking.lanes[mask]));
+  return _mm256_permutevar8x32_epi32(v, _mm256_cvtepu8_epi32(bytes));
+}
+
+#endif
 
 // Whole vectors are written on both sides: what is too much lies where x was read already, and where `others` has not
 // been written.
 template <class T>
 MELIX_INLINE int64_t split_of(T* x, int64_t n, T pivot, T* others) {
-  constexpr int L = kLanes<T>;
-  constexpr uint32_t kAll = (1u << L) - 1;
+  constexpr int L = kLanes<T>, B = kBits<T>;
+  constexpr int kAtOnce = 4;  // vectors: twice as fast as one by one, since the stores wait for nothing
+  constexpr uint32_t kAll = (1u << (L * B)) - 1;
   T *left = x, *right = others;
+  auto put = [&](Register v, uint32_t mask, uint32_t valid) MELIX_UNROLLED {
+    const uint32_t less = mask & valid, rest = ~mask & valid;
+    store(left, packed<T>(less, v));
+    store(right, packed<T>(rest, v));
+    left += __builtin_popcount(less) / B;
+    right += __builtin_popcount(rest) / B;
+  };
   int64_t i = 0;
+  for (; i + kAtOnce * L <= n; i += kAtOnce * L) {
+    Register v[kAtOnce];
+    uint32_t mask[kAtOnce];
+    each(Count<kAtOnce>(), [&]<int k>(Int<k>) MELIX_UNROLLED {
+      v[k] = load(x + i + k * L);
+      mask[k] = below(v[k], pivot);
+    });
+    each(Count<kAtOnce>(), [&]<int k>(Int<k>) MELIX_UNROLLED { put(v[k], mask[k], kAll); });
+  }
   for (; i + L <= n; i += L) {
-    const __m512i v = _mm512_loadu_si512(x + i);
-    const uint32_t mask = below(v, pivot);
-    _mm512_storeu_si512(left, compressed<T>(mask, v));
-    _mm512_storeu_si512(right, compressed<T>(~mask & kAll, v));
-    const int count = __builtin_popcount(mask);
-    left += count;
-    right += L - count;
+    const Register v = load(x + i);
+    put(v, below(v, pivot), kAll);
   }
   // The last vector once more, but for the lanes that were done. (Stores with masks are slow to read back.)
   if (i < n && n >= L && left + L <= x + n) {
-    const uint32_t valid = kAll & (kAll << (L - int(n - i)));
-    const __m512i v = _mm512_loadu_si512(x + n - L);
-    const uint32_t mask = below(v, pivot);
-    _mm512_storeu_si512(left, compressed<T>(mask & valid, v));
-    _mm512_storeu_si512(right, compressed<T>(~mask & valid, v));
-    left += __builtin_popcount(mask & valid);
-    right += __builtin_popcount(~mask & valid);
+    const Register v = load(x + n - L);
+    put(v, below(v, pivot), kAll & (kAll << ((L - int(n - i)) * B)));
     i = n;
   }
   for (; i < n; i++) split_one(x[i], pivot, left, right);
@@ -287,8 +323,22 @@ MELIX_INLINE int64_t split_of(T* x, int64_t n, T pivot, T* others) {
 
 #endif
 
+template <class T>
+bool equal_keys(const T* x, int64_t n) {
+  constexpr int64_t kRun = 1024;  // after so many a difference is noticed
+  for (int64_t begin = 0; begin < n; begin += kRun) {
+    const int64_t end = n - begin < kRun ? n : begin + kRun;
+    T varying = 0;
+    for (int64_t i = begin; i < end; i++) varying |= x[i] ^ x[0];
+    if (varying) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
+bool all_equal32(const uint32_t* x, int64_t n) { return equal_keys(x, n); }
+bool all_equal64(const uint64_t* x, int64_t n) { return equal_keys(x, n); }
 int sort_small_most(int bytes) { return 16 * kVectorBytes / bytes; }
 void sort_small32(const uint32_t* from, uint32_t* to, int64_t n) { sort_small(from, to, n); }
 void sort_small64(const uint64_t* from, uint64_t* to, int64_t n) { sort_small(from, to, n); }
