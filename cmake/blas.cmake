@@ -1,4 +1,5 @@
-# Where the build's Python environment has the package scipy_openblas32, for libmelix in the build tree. An installed one finds
+# Where the build's Python environment has the package scipy_openblas32, for libmelix in the build tree. An
+# installed one finds
 # the package beside itself, or takes the system's OpenBLAS (melix/backend/cpu/blas.cpp).
 if(SKBUILD)
   return()

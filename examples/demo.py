@@ -10,12 +10,16 @@ import time
 
 import melix.core as mx
 
-NAMES = """andromeda antlia apus aquarius aquila ara aries auriga bootes caelum camelopardalis cancer canes canis
-capricornus carina cassiopeia centaurus cepheus cetus chamaeleon circinus columba coma corona corvus crater crux cygnus delphinus
-dorado draco equuleus eridanus fornax gemini grus hercules horologium hydra hydrus indus lacerta leo lepus libra lupus
-lynx lyra mensa microscopium monoceros musca norma octans ophiuchus orion pavo pegasus perseus phoenix pictor pisces
-piscis puppis pyxis reticulum sagitta sagittarius scorpius sculptor scutum serpens sextans taurus telescopium
-triangulum tucana ursa vela virgo volans vulpecula berenices borealis australis venatici major minor""".split()
+TEXT = """
+andromeda antlia apus aquarius aquila ara aries auriga bootes caelum camelopardalis cancer canes canis
+capricornus carina cassiopeia centaurus cepheus cetus chamaeleon circinus columba coma corona corvus crater
+crux cygnus delphinus dorado draco equuleus eridanus fornax gemini grus hercules horologium hydra hydrus
+indus lacerta leo lepus libra lupus lynx lyra mensa microscopium monoceros musca norma octans ophiuchus
+orion pavo pegasus perseus phoenix pictor pisces piscis puppis pyxis reticulum sagitta sagittarius scorpius
+sculptor scutum serpens sextans taurus telescopium triangulum tucana ursa vela virgo volans vulpecula
+berenices borealis australis venatici major minor
+"""
+NAMES = TEXT.split()
 LETTERS = "." + "abcdefghijklmnopqrstuvwxyz"  # the dot starts and ends a name
 CONTEXT = 3
 
@@ -70,7 +74,7 @@ def invent(p, key):
     name, context = "", [0] * CONTEXT
     while len(name) < 16:
         key, draw = mx.random.split(key)
-        code = mx.random.categorical(logits(p, mx.array([context])) , key=draw).item()
+        code = mx.random.categorical(logits(p, mx.array([context])), key=draw).item()
         if code == 0:
             break
         name += LETTERS[code]

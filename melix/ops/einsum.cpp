@@ -117,7 +117,8 @@ Labelled contract(Labelled a, Labelled b, const LabelSet& needed, const Equation
   if (inner.empty()) return {arranged(a, out) * arranged(b, out), out};
   if (left.empty() && right.empty()) {  // one pass over both, summed in float32 for 16-bit floats
     Dtype wide = carrier_of(dtype);
-    Labelled products{astype(arranged(a, batch + inner), wide) * astype(arranged(b, batch + inner), wide), batch + inner};
+    Labelled products{astype(arranged(a, batch + inner), wide) * astype(arranged(b, batch + inner), wide),
+                      batch + inner};
     return summed(products, needed, dtype);
   }
   array product = matmul(as_matrix(a, batch, left, inner), as_matrix(b, batch, inner, right));
@@ -160,10 +161,10 @@ std::pair<std::vector<std::vector<int>>, std::string> einsum_path(const std::str
     std::snprintf(text, sizeof(text), flops < 1e15 ? "%.0f" : "%.6e", flops);
     return std::string(text);
   };
-  std::string report = concat("  Complete contraction:  ", equation.text, "\n",                  //
-                              "         Naive scaling:  ", order.naive_scaling, "\n",            //
-                              "     Optimized scaling:  ", order.scaling, "\n",                  //
-                              "      Naive FLOP count:  ", count(order.naive_flops), "\n",       //
+  std::string report = concat("  Complete contraction:  ", equation.text, "\n",             //
+                              "         Naive scaling:  ", order.naive_scaling, "\n",       //
+                              "     Optimized scaling:  ", order.scaling, "\n",             //
+                              "      Naive FLOP count:  ", count(order.naive_flops), "\n",  //
                               "  Optimized FLOP count:  ", count(order.flops), "\n");
   return {order.steps, report};
 }

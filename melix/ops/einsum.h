@@ -5,10 +5,11 @@
 
 namespace melix {
 
-/// Sums of products over labelled axes: "ij,jk->ik" is a matrix product. Each operand has a letter for each axis; letters
-/// that are not in the output are summed over, and a letter twice in one operand takes the diagonal. "..." stands for all
-/// axes without a letter, which broadcast. Without "->" the output is the ellipsis and the letters that occur once, in
-/// alphabetical order. Axes of length 1 broadcast. Operands meet two at a time, in the order of einsum_path.
+/// Sums of products over labelled axes: "ij,jk->ik" is a matrix product. Each operand has a letter for each axis;
+/// letters that are not in the output are summed over, and a letter twice in one operand takes the diagonal. "..."
+/// stands for all axes without a letter, which broadcast. Without "->" the output is the ellipsis and the letters
+/// that occur once, in alphabetical order. Axes of length 1 broadcast. Operands meet two at a time, in the order of
+/// einsum_path.
 /// @python manual
 array einsum(const std::string& subscripts, const std::vector<array>& operands, StreamOrDevice s = {});
 

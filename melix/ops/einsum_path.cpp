@@ -50,14 +50,15 @@ std::vector<std::string> split(const std::string& text, char at) {
   return out;
 }
 
-// Labels of letters ('A' 0 ...) and of axes of the ellipsis, counted from the last one. They are numbered in the order in
-// which they are met.
+// Labels of letters ('A' 0 ...) and of axes of the ellipsis, counted from the last one. They are numbered in the
+// order in which they are met.
 class Numbering {
  public:
   int of(int name) {
     auto found = std::find(names_.begin(), names_.end(), name);
     if (found != names_.end()) return int(found - names_.begin());
-    if (names_.size() == LabelSet().size()) fail(Code::value, kOp, "more than ", names_.size(), " different axes");
+    if (names_.size() == LabelSet().size())
+      fail(Code::value, kOp, "more than ", names_.size(), " different axes");
     names_.push_back(name);
     return int(names_.size()) - 1;
   }
@@ -87,12 +88,14 @@ void measure(const Labels& labels, const Shape& shape, size_t operand, std::vect
     if (sizes.size() <= label) sizes.resize(label + 1, 1);
     for (size_t k = 0; k < i; k++) {
       if (labels[k] == labels[i] && shape[k] != shape[i]) {
-        fail(Code::value, kOp, "a subscript repeated in operand ", operand, " has lengths ", shape[k], " and ", shape[i]);
+        fail(Code::value, kOp, "a subscript repeated in operand ", operand, " has lengths ", shape[k],
+             " and ", shape[i]);
       }
     }
     if (shape[i] == 1 || sizes[label] == shape[i]) continue;
     if (sizes[label] != 1) {
-      fail(Code::value, kOp, "axis ", i, " of operand ", operand, " with shape ", shape, " cannot be broadcast to ", sizes[label]);
+      fail(Code::value, kOp, "axis ", i, " of operand ", operand, " with shape ", shape,
+           " cannot be broadcast to ", sizes[label]);
     }
     sizes[label] = shape[i];
   }
@@ -137,7 +140,8 @@ Equation parse_equation(const std::string& subscripts, const std::vector<Shape>&
   std::vector<std::string> parts = split(text.substr(0, arrow), ',');
   if (shapes.empty()) fail(Code::value, kOp, "at least one operand is needed");
   if (parts.size() != shapes.size()) {
-    fail(Code::value, kOp, "'", subscripts, "' has subscripts for ", parts.size(), " operands, got ", shapes.size());
+    fail(Code::value, kOp, "'", subscripts, "' has subscripts for ", parts.size(), " operands, got ",
+         shapes.size());
   }
   Equation out;
   Numbering numbering;
@@ -157,10 +161,12 @@ Equation parse_equation(const std::string& subscripts, const std::vector<Shape>&
   for (size_t i = 0; i < result.letters.size(); i++) {
     char c = result.letters[i];
     if (!numbering.has(c)) fail(Code::value, kOp, "'", std::string(1, c), "' of the output is in no operand");
-    if (result.letters.find(c) != i) fail(Code::value, kOp, "'", std::string(1, c), "' is twice in the output");
+    if (result.letters.find(c) != i)
+      fail(Code::value, kOp, "'", std::string(1, c), "' is twice in the output");
   }
   out.output = labels_of(result, longest, numbering);
-  out.text = text.substr(0, arrow) + "->" + (arrow == std::string::npos ? implicit_output(terms) : text.substr(arrow + 2));
+  out.text = text.substr(0, arrow) + "->" +
+             (arrow == std::string::npos ? implicit_output(terms) : text.substr(arrow + 2));
   return out;
 }
 

@@ -1,4 +1,5 @@
-// The text of an einsum as sets of labels, and the order in which its operands are contracted. No array is touched here.
+// The text of an einsum as sets of labels, and the order in which its operands are contracted. No array is touched
+// here.
 #pragma once
 
 #include <bitset>

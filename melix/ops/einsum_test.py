@@ -11,14 +11,32 @@ from hypothesis import strategies as st
 from tests.runner import Record, Tolerance, bad, call, domains, mx, operation_tests
 
 EQUATIONS = [
-    ("ij,jk->ik", (3, 4), (4, 5)), ("ij,jk", (3, 4), (4, 5)), ("ij,kj->ki", (3, 4), (5, 4)), ("ji", (3, 4)), ("ii->i", (4, 4)),
-    ("iji->j", (3, 2, 3)), ("ij->", (3, 4)), ("i,i->", (5,), (5,)), ("i,j->ij", (3,), (4,)), ("ij,ij->ij", (3, 4), (3, 4)),
-    ("ij,ij->j", (3, 4), (3, 4)), ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("ijb,jkb->bki", (3, 4, 2), (4, 5, 2)),
-    ("...ij,...jk->...ik", (2, 1, 3, 4), (5, 4, 2)), ("...,...->...", (3, 4), (4,)), ("i...->...", (3, 4, 5)),
-    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)), ("ij,jk,kl,lm->im", (2, 5), (5, 3), (3, 6), (6, 2)),
-    ("abc,cde,ea->bd", (2, 3, 4), (4, 5, 2), (2, 2)), ("ij,jk->ik", (3, 0), (0, 4)), ("ij,jk->ik", (3, 1), (4, 5)),
-    ("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)), (",->", (), ()), ("iij,jk->ik", (3, 3, 2), (2, 4)), ("i,j,k->", (2,), (3,), (4,)),
-]  # fmt: skip
+    ("ij,jk->ik", (3, 4), (4, 5)),
+    ("ij,jk", (3, 4), (4, 5)),
+    ("ij,kj->ki", (3, 4), (5, 4)),
+    ("ji", (3, 4)),
+    ("ii->i", (4, 4)),
+    ("iji->j", (3, 2, 3)),
+    ("ij->", (3, 4)),
+    ("i,i->", (5,), (5,)),
+    ("i,j->ij", (3,), (4,)),
+    ("ij,ij->ij", (3, 4), (3, 4)),
+    ("ij,ij->j", (3, 4), (3, 4)),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+    ("ijb,jkb->bki", (3, 4, 2), (4, 5, 2)),
+    ("...ij,...jk->...ik", (2, 1, 3, 4), (5, 4, 2)),
+    ("...,...->...", (3, 4), (4,)),
+    ("i...->...", (3, 4, 5)),
+    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
+    ("ij,jk,kl,lm->im", (2, 5), (5, 3), (3, 6), (6, 2)),
+    ("abc,cde,ea->bd", (2, 3, 4), (4, 5, 2), (2, 2)),
+    ("ij,jk->ik", (3, 0), (0, 4)),
+    ("ij,jk->ik", (3, 1), (4, 5)),
+    ("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)),
+    (",->", (), ()),
+    ("iij,jk->ik", (3, 3, 2), (2, 4)),
+    ("i,j,k->", (2,), (3,), (4,)),
+]
 
 
 def samples(of):
@@ -36,16 +54,35 @@ def magnitude(equation, *operands):
 
 
 RECORDS = [
-    Record("einsum", samples, reference, nonfinite=False, domain=domains.uniform(0.25, 1),  # roundings to 16 bits between operands do not cancel
-           tolerance=Tolerance(ulp=8, scale=magnitude, roundings=6, why="sums of products, rounded to the type between operands"),
-           skip={"instruction_sets": "products use the fused multiply-add of an instruction set (docs/numerics.md)"},
-           bad=(bad(lambda of: call("ij,jk->il", of(2, 3), of(3, 4)), "'l'"), bad(lambda of: call("ij,jk->ii", of(2, 3), of(3, 4)), "'i'"),
-                bad(lambda of: call("ij", of(2, 3), of(3, 4)), "got 2"), bad(lambda of: call("ij,jk->ik", of(2, 3), of(2, 3)), "axis 0"),
-                bad(lambda of: call("ij-ij", of(2, 3)), "'-'"), bad(lambda of: call("i1", of(2, 3)), "'1'"), bad(lambda of: call("ij"), "operand"),
-                bad(lambda of: call("i...j...", of(2, 3)), "ellipsis"), bad(lambda of: call("....", of(2, 3)), "'.'"),
-                bad(lambda of: call("ijk", of(2, 3)), "(2, 3)"), bad(lambda of: call("i", of(2, 3)), "(2, 3)"),
-                bad(lambda of: call("ii", of(2, 3)), "2 and 3"), bad(lambda of: call("ij->->ij", of(2, 3)), "'-'"))),
-]  # fmt: skip
+    Record(
+        "einsum",
+        samples,
+        reference,
+        nonfinite=False,
+        domain=domains.uniform(0.25, 1),  # roundings to 16 bits between operands do not cancel
+        tolerance=Tolerance(
+            ulp=8, scale=magnitude, roundings=6, why="sums of products, rounded to the type between operands"
+        ),
+        skip={
+            "instruction_sets": "products use the fused multiply-add of an instruction set (docs/numerics.md)"
+        },
+        bad=(
+            bad(lambda of: call("ij,jk->il", of(2, 3), of(3, 4)), "'l'"),
+            bad(lambda of: call("ij,jk->ii", of(2, 3), of(3, 4)), "'i'"),
+            bad(lambda of: call("ij", of(2, 3), of(3, 4)), "got 2"),
+            bad(lambda of: call("ij,jk->ik", of(2, 3), of(2, 3)), "axis 0"),
+            bad(lambda of: call("ij-ij", of(2, 3)), "'-'"),
+            bad(lambda of: call("i1", of(2, 3)), "'1'"),
+            bad(lambda of: call("ij"), "operand"),
+            bad(lambda of: call("i...j...", of(2, 3)), "ellipsis"),
+            bad(lambda of: call("....", of(2, 3)), "'.'"),
+            bad(lambda of: call("ijk", of(2, 3)), "(2, 3)"),
+            bad(lambda of: call("i", of(2, 3)), "(2, 3)"),
+            bad(lambda of: call("ii", of(2, 3)), "2 and 3"),
+            bad(lambda of: call("ij->->ij", of(2, 3)), "'-'"),
+        ),
+    ),
+]
 test_operations = operation_tests(RECORDS, __file__)
 
 
@@ -62,7 +99,10 @@ def equations(draw):
             shape[i] = shape[letters.index(letter)]
         dots = draw(st.booleans())
         if dots:
-            at, own = draw(st.integers(0, len(letters))), batch[len(batch) - draw(st.integers(0, len(batch))) :]
+            at, own = (
+                draw(st.integers(0, len(letters))),
+                batch[len(batch) - draw(st.integers(0, len(batch))) :],
+            )
             own = [n if draw(st.booleans()) else 1 for n in own]
             letters[at:at], shape[at:at] = ["..."], own
         terms.append("".join(letters))
@@ -114,7 +154,9 @@ def test_one_operand_sums_as_sum_does_and_several_keep_the_type():
 
 
 def test_gradients_of_a_contraction_are_contractions():
-    a, b, c = (mx.array(np.random.default_rng(i).standard_normal((3, 4, 5)).astype(np.float32)) for i in range(3))
+    a, b, c = (
+        mx.array(np.random.default_rng(i).standard_normal((3, 4, 5)).astype(np.float32)) for i in range(3)
+    )
     f = lambda a, b, c: mx.einsum("ijk,ilk,ilm->jm", a, b, c).sum()
     got = mx.grad(f, argnums=(0, 1, 2))(a, b, c)
     ones = mx.ones((4, 5))

@@ -287,7 +287,10 @@ array clip(const array& a, const std::optional<array>& a_min, const std::optiona
 }
 
 array round(const array& a, int decimals, StreamOrDevice s) {
-  if (is_complex(a.dtype())) fail(Code::value, "round", "is not defined for ", a.dtype());
+  if (is_complex(a.dtype())) {  // both parts, as the pairs of floats that they are
+    array parts = view(a.ndim() == 0 ? reshape(a, {1}, s) : a, float32, s);
+    return reshape(view(round(parts, decimals, s), complex64, s), a.shape(), s);
+  }
   if (decimals == 0) return rint(a, s);
   double scale = 1;
   for (int i = 0; i < std::abs(decimals) && i < 400; i++) scale *= 10;

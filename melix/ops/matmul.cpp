@@ -20,7 +20,9 @@ Shape joined(Shape batch, std::initializer_list<int64_t> tail) {
 }
 
 array matrix_transpose(const array& a) { return swapaxes(a, -1, -2); }
-array adjoint(const array& a) { return is_complex(a.dtype()) ? conj(matrix_transpose(a)) : matrix_transpose(a); }
+array adjoint(const array& a) {
+  return is_complex(a.dtype()) ? conj(matrix_transpose(a)) : matrix_transpose(a);
+}
 
 Shape product_shape(const char* name, const array& a, const array& b) {
   const Shape &x = a.shape(), &y = b.shape();
@@ -128,7 +130,9 @@ Inputs aligned(std::span<const array> inputs, std::span<const bool> batched) {
   return out;
 }
 
-std::vector<array> matmul_vmap(const VmapContext& c) { return {make(op::matmul, {}, aligned(c.inputs, c.batched))}; }
+std::vector<array> matmul_vmap(const VmapContext& c) {
+  return {make(op::matmul, {}, aligned(c.inputs, c.batched))};
+}
 
 // With a batch in c alone the product would have none, and c could not be broadcast to it.
 std::vector<array> addmm_vmap(const VmapContext& c) {
@@ -163,10 +167,19 @@ array without_added(const array& product, const Operands& o) {
 }  // namespace
 
 namespace op {
-const Op matmul{.name = "matmul", .infer = infer_matmul, .vjp = matmul_vjp, .jvp = matmul_jvp,
-                .vmap = matmul_vmap, .layout = InputLayout::any};
-const Op addmm{.name = "addmm", .infer = infer_addmm, .vjp = addmm_vjp, .jvp = addmm_jvp, .vmap = addmm_vmap,
-               .read_attrs = AddmmAttrs::read, .layout = InputLayout::any};
+const Op matmul{.name = "matmul",
+                .infer = infer_matmul,
+                .vjp = matmul_vjp,
+                .jvp = matmul_jvp,
+                .vmap = matmul_vmap,
+                .layout = InputLayout::any};
+const Op addmm{.name = "addmm",
+               .infer = infer_addmm,
+               .vjp = addmm_vjp,
+               .jvp = addmm_jvp,
+               .vmap = addmm_vmap,
+               .read_attrs = AddmmAttrs::read,
+               .layout = InputLayout::any};
 }  // namespace op
 
 array matmul(const array& a, const array& b, StreamOrDevice s) {
@@ -180,7 +193,8 @@ array addmm(const array& c, const array& a, const array& b, double alpha, double
   Dtype dtype = promote(c.dtype(), promote(a.dtype(), b.dtype()));
   Operands o = as_matrices("addmm", a, b, dtype);
   if (!is_inexact(dtype)) {
-    if (alpha != std::floor(alpha) || beta != std::floor(beta) || std::abs(alpha) > 0x1p62 || std::abs(beta) > 0x1p62) {
+    if (alpha != std::floor(alpha) || beta != std::floor(beta) || std::abs(alpha) > 0x1p62 ||
+        std::abs(beta) > 0x1p62) {
       fail(Code::value, "addmm", "alpha ", alpha, " and beta ", beta, " are no numbers of ", dtype);
     }
     array product = matmul(a, b) * array(int64_t(alpha), dtype);
@@ -189,7 +203,8 @@ array addmm(const array& c, const array& a, const array& b, double alpha, double
   }
   array added = astype(c, dtype);
   if (c.ndim() + o.row + o.column > std::max(o.a.ndim(), o.b.ndim())) {
-    fail(Code::value, "addmm", "c of shape ", c.shape(), " has more axes than the product of ", a.shape(), " and ", b.shape());
+    fail(Code::value, "addmm", "c of shape ", c.shape(), " has more axes than the product of ", a.shape(),
+         " and ", b.shape());
   }
   if (o.row && added.ndim() > 1) added = expand_dims(added, {o.column ? -1 : -2});
   if (o.column && added.ndim() > 0) added = expand_dims(added, {-1});
@@ -211,8 +226,11 @@ array outer(const array& a, const array& b, StreamOrDevice s) {
 array vecdot(const array& a, const array& b, int axis, StreamOrDevice s) {
   StreamScope scope(s);
   if (a.ndim() == 0 || b.ndim() == 0) fail(Code::value, "vecdot", "a scalar has no axis to sum over");
-  int i = normal_axis("vecdot", axis, a.shape()) - int(a.ndim()), j = normal_axis("vecdot", axis, b.shape()) - int(b.ndim());
-  if (i != j) fail(Code::value, "vecdot", "axis ", axis, " of shapes ", a.shape(), " and ", b.shape(), " is not the same one");
+  int i = normal_axis("vecdot", axis, a.shape()) - int(a.ndim()),
+      j = normal_axis("vecdot", axis, b.shape()) - int(b.ndim());
+  if (i != j)
+    fail(Code::value, "vecdot", "axis ", axis, " of shapes ", a.shape(), " and ", b.shape(),
+         " is not the same one");
   if (a.shape(i) != b.shape(j)) {
     fail(Code::value, "vecdot", "shapes ", a.shape(), " and ", b.shape(), " differ along axis ", axis);
   }
@@ -242,7 +260,8 @@ array tensordot(const array& a, const array& b, const std::variant<int, std::vec
   std::vector<int> left, right;
   if (const int* n = std::get_if<int>(&axes)) {
     if (*n < 0 || size_t(*n) > std::min(a.ndim(), b.ndim())) {
-      fail(Code::value, "tensordot", *n, " axes cannot be summed over for shapes ", a.shape(), " and ", b.shape());
+      fail(Code::value, "tensordot", *n, " axes cannot be summed over for shapes ", a.shape(), " and ",
+           b.shape());
     }
     for (int i = 0; i < *n; i++) left.push_back(int(a.ndim()) - *n + i), right.push_back(i);
   } else {
@@ -258,8 +277,8 @@ array tensordot(const array& a, const array& b, const std::variant<int, std::vec
   int64_t k = 1;
   for (size_t i = 0; i < left.size(); i++) {
     if (a.shape(left[i]) != b.shape(right[i])) {
-      fail(Code::value, "tensordot", "axis ", left[i], " of shape ", a.shape(), " and axis ", right[i], " of shape ",
-           b.shape(), " differ in length");
+      fail(Code::value, "tensordot", "axis ", left[i], " of shape ", a.shape(), " and axis ", right[i],
+           " of shape ", b.shape(), " differ in length");
     }
     k *= a.shape(left[i]);
   }

@@ -1,5 +1,5 @@
-// Matrix products. Sums over K are made in float32 for the 16-bit floats, modulo 2^bits for integers, by or and and for bool,
-// and are rounded once. Their order depends on shapes, dtypes and layout alone, never on threads.
+// Matrix products. Sums over K are made in float32 for the 16-bit floats, modulo 2^bits for integers, by or and and
+// for bool, and are rounded once. Their order depends on shapes, dtypes and layout alone, never on threads.
 #pragma once
 
 #include "melix/graph/op.h"
@@ -25,7 +25,8 @@ array matmul(const array& a, const array& b, StreamOrDevice s = {});
 
 /// alpha * (a @ b) + beta * c, rounded once. c broadcasts to the shape of the product. For integers alpha and beta are
 /// whole numbers.
-array addmm(const array& c, const array& a, const array& b, double alpha = 1.0, double beta = 1.0, StreamOrDevice s = {});
+array addmm(const array& c, const array& a, const array& b, double alpha = 1.0, double beta = 1.0,
+            StreamOrDevice s = {});
 
 /// Inner product of vectors; of more axes, sums of products over the last ones: (..., K) and (---, K) give (..., ---).
 /// With a scalar it is the product.
@@ -43,7 +44,7 @@ array kron(const array& a, const array& b, StreamOrDevice s = {});
 
 /// Sums of products over pairs of axes: the last `axes` axes of a with the first ones of b, or axes[0] of a with
 /// axes[1] of b. The other axes follow each other in the result, those of a first.
-array tensordot(const array& a, const array& b, const std::variant<int, std::vector<std::vector<int>>>& axes = 2,
-                StreamOrDevice s = {});
+array tensordot(const array& a, const array& b,
+                const std::variant<int, std::vector<std::vector<int>>>& axes = 2, StreamOrDevice s = {});
 
 }  // namespace melix

@@ -32,8 +32,10 @@ void bind_einsum(nb::module_& m) {
         return einsum(subscripts, operands_of("einsum", operands), s);
       },
       nb::arg("subscripts"), nb::arg("operands"), nb::arg("stream") = nb::none(),
-      "Sums of products over labelled axes: \"ij,jk->ik\" is a matrix product. Letters that are not in the output are\n"
-      "summed over, a letter twice in one operand takes the diagonal, \"...\" stands for all axes without a letter.");
+      "Sums of products over labelled axes: \"ij,jk->ik\" is a matrix product. Letters that are not in the "
+      "output are\n"
+      "summed over, a letter twice in one operand takes the diagonal, \"...\" stands for all axes without a "
+      "letter.");
   m.def(
       "einsum_path",
       [](const std::string& subscripts, nb::args operands) {
@@ -47,7 +49,8 @@ void bind_einsum(nb::module_& m) {
         return nb::make_tuple(path, report);
       },
       nb::arg("subscripts"), nb::arg("operands"),
-      "The order in which einsum contracts its operands, as a list of tuples of places, and a report for people.");
+      "The order in which einsum contracts its operands, as a list of tuples of places, and a report for "
+      "people.");
 }
 
 }  // namespace melix::python

@@ -387,7 +387,7 @@ def einsum(subscripts: str, *operands: Operand, stream: StreamOrDevice = None) -
     """Sums of products over labelled axes: "ij,jk->ik" is a matrix product. See the reference of operations."""
 
 def einsum_path(subscripts: str, *operands: Operand) -> tuple[list[tuple[int, ...]], str]:
-    """The order in which einsum contracts its operands, as places in the list of those left, and a report for people."""
+    """The order in which einsum contracts its operands, as places in the list of those left, and a report."""
 
 @overload
 def atleast_1d(ary: Operand, /, *, stream: StreamOrDevice = None) -> array: ...

@@ -30,16 +30,16 @@ std::string beside_this_library() {
 // What OpenBLAS is told through its environment variables, which it reads while it is loaded.
 std::vector<std::string> settings() {
   std::vector<std::string> out = {"OPENBLAS_NUM_THREADS=1"};  // start no threads
-  if (!std::getenv("MELIX_CPU")) return out;                   // it knows the processor
+  if (!std::getenv("MELIX_CPU")) return out;                  // it knows the processor
   std::string_view isa = simd().name;
   if (isa == "avx2") out.push_back("OPENBLAS_CORETYPE=Haswell");
   if (isa == "sse4") out.push_back("OPENBLAS_CORETYPE=Nehalem");
   return out;
 }
 
-// Loads under an environment with the settings in front, which hide later ones of the same name. Another array of variables
-// stands in `environ` meanwhile: setenv could move the one that other threads are reading. Nothing of it is ever freed, as
-// they may be reading it too.
+// Loads under an environment with the settings in front, which hide later ones of the same name. Another array of
+// variables stands in `environ` meanwhile: setenv could move the one that other threads are reading. Nothing of it is
+// ever freed, as they may be reading it too.
 void* open_with_settings(const std::string& path, std::string* error) {
   static auto* added = new std::vector<std::string>(settings());
   static auto* arrays = new std::vector<std::vector<char*>>;
@@ -56,15 +56,15 @@ void* open_with_settings(const std::string& path, std::string* error) {
   return handle;
 }
 
-// Whether kernels for this core (OpenBLAS's name of it) use vectors as wide as ours. OpenBLAS takes an older core where it
-// does not know the processor, or where OPENBLAS_CORETYPE says so; half the width is half the speed.
+// Whether kernels for this core (OpenBLAS's name of it) use vectors as wide as ours. OpenBLAS takes an older core
+// where it does not know the processor, or where OPENBLAS_CORETYPE says so; half the width is half the speed.
 bool as_wide_as_ours(std::string_view core) {
   std::string_view isa = simd().name;
   auto is_one_of = [core](std::initializer_list<std::string_view> names) {
     return std::find(names.begin(), names.end(), core) != names.end();
   };
-  bool narrow = is_one_of({"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom", "Opteron", "Opteron_SSE3",
-                           "Barcelona", "Bobcat", "Nano"});
+  bool narrow = is_one_of({"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom", "Opteron",
+                           "Opteron_SSE3", "Barcelona", "Bobcat", "Nano"});
   bool no_fma = narrow || is_one_of({"Sandybridge", "Bulldozer"});
   bool no_avx512 = no_fma || is_one_of({"Haswell", "Zen", "Piledriver", "Steamroller", "Excavator"});
   return !(isa == "avx512" ? no_avx512 : isa == "avx2" ? no_fma : false);
@@ -81,7 +81,8 @@ std::unique_ptr<Blas> functions(void* handle) {
     out->cgemm = reinterpret_cast<ComplexGemmFn>(out->symbol("cblas_cgemm"));
     if (!out->sgemm || !out->dgemm || !out->cgemm) continue;
     if (auto set = reinterpret_cast<void (*)(int)>(out->symbol("openblas_set_num_threads"))) set(1);
-    if (auto config = reinterpret_cast<const char* (*)()>(out->symbol("openblas_get_config"))) out->description = config();
+    if (auto config = reinterpret_cast<const char* (*)()>(out->symbol("openblas_get_config")))
+      out->description = config();
     auto core = reinterpret_cast<const char* (*)()>(out->symbol("openblas_get_corename"));
     out->as_wide_as_ours = core ? as_wide_as_ours(core()) : true;
     return out;

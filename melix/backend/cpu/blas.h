@@ -13,11 +13,12 @@ enum class BlasTranspose : int { no = 111, yes = 112 };
 
 /// c = alpha * a * b + beta * c. With beta = 0 the old c is not read.
 template <class T>
-using GemmFn = void (*)(BlasOrder, BlasTranspose, BlasTranspose, int m, int n, int k, T alpha, const T* a, int lda,
-                        const T* b, int ldb, T beta, T* c, int ldc);
+using GemmFn = void (*)(BlasOrder, BlasTranspose, BlasTranspose, int m, int n, int k, T alpha, const T* a,
+                        int lda, const T* b, int ldb, T beta, T* c, int ldc);
 /// The same for complex numbers, whose scalars go by address.
-using ComplexGemmFn = void (*)(BlasOrder, BlasTranspose, BlasTranspose, int m, int n, int k, const void* alpha,
-                               const void* a, int lda, const void* b, int ldb, const void* beta, void* c, int ldc);
+using ComplexGemmFn = void (*)(BlasOrder, BlasTranspose, BlasTranspose, int m, int n, int k,
+                               const void* alpha, const void* a, int lda, const void* b, int ldb,
+                               const void* beta, void* c, int ldc);
 
 struct Blas {
   GemmFn<float> sgemm;

@@ -1,6 +1,6 @@
-// Matrix products over all threads. A task makes one tile of the result from whole rows of a and columns of b, or, where k
-// is long and the result small, the sums of one part of k, which are then added up in order. What a task is follows from
-// the shape alone, so bits do not depend on threads.
+// Matrix products over all threads. A task makes one tile of the result from whole rows of a and columns of b, or,
+// where k is long and the result small, the sums of one part of k, which are then added up in order. What a task is
+// follows from the shape alone, so bits do not depend on threads.
 //
 //   few rows (or columns): the other factor is read once, at the speed of memory       simd/matmul_skinny.cpp
 //   else: tiles, each one call of OpenBLAS or of our packed kernel                     products.cpp
@@ -8,8 +8,8 @@
 
 #include <algorithm>
 
-#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/backend.h"
+#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/cpu/matmul_shape.h"
 #include "melix/backend/cpu/simd/product.h"
 #include "melix/core/threads.h"
@@ -33,8 +33,11 @@ enum class Form : uint8_t { tiles, skinny_rows, skinny_columns };
 class Multiplication {
  public:
   Multiplication(const View& a, const View& b, View& out, const Addend* addend)
-      : s_(a, b, out, addend ? &addend->c : nullptr), addend_(addend), bytes_(int64_t(size_of(s_.dtype))),
-        sums_(TileProduct::sums(s_.dtype)), sum_bytes_(int64_t(size_of(sums_))) {
+      : s_(a, b, out, addend ? &addend->c : nullptr),
+        addend_(addend),
+        bytes_(int64_t(size_of(s_.dtype))),
+        sums_(TileProduct::sums(s_.dtype)),
+        sum_bytes_(int64_t(size_of(sums_))) {
     choose_form();
     grid_ = form_ == Form::tiles ? tile_grid(s_) : skinny_grid(s_, form_ == Form::skinny_rows);
     direct_ = grid_.parts == 1 && !addend && s_.out.column == 1 && TileProduct::in_place(s_.dtype) &&
@@ -42,7 +45,8 @@ class Multiplication {
   }
 
   void run() {
-    if (grid_.parts > 1) partial_ = static_cast<char*>(memory_.bytes(s_.batches() * grid_.parts * s_.m * s_.n * sum_bytes_));
+    if (grid_.parts > 1)
+      partial_ = static_cast<char*>(memory_.bytes(s_.batches() * grid_.parts * s_.m * s_.n * sum_bytes_));
     double work = double(grid_.tile_m) * double(grid_.tile_n) * double(std::max<int64_t>(grid_.part_k, 1));
     int64_t grain = std::max<int64_t>(1, int64_t(double(kGrainWork) / work));
     parallel_for(s_.batches() * grid_.tasks(), grain, [&](int64_t begin, int64_t end) {
@@ -122,7 +126,8 @@ class Multiplication {
     int64_t part = index % grid_.parts, column = index / grid_.parts % grid_.columns;
     int64_t row = index / grid_.parts / grid_.columns % grid_.rows, batch = index / grid_.tasks();
     int64_t i = row * grid_.tile_m, j = column * grid_.tile_n, p = part * grid_.part_k;
-    int64_t m = std::min(grid_.tile_m, s_.m - i), n = std::min(grid_.tile_n, s_.n - j), k = std::min(grid_.part_k, s_.k - p);
+    int64_t m = std::min(grid_.tile_m, s_.m - i), n = std::min(grid_.tile_n, s_.n - j),
+            k = std::min(grid_.part_k, s_.k - p);
     Offsets o = offsets(batch);
     char* into;
     int64_t into_row = s_.n;
@@ -150,13 +155,15 @@ class Multiplication {
     form_ == Form::skinny_rows ? simd().skinny_rows(dtype, product) : simd().skinny_columns(dtype, product);
   }
 
-  void skinny(Worker& worker, const Factor& a, const Factor& b, int64_t n, int64_t k, void* into, int64_t row) const {
+  void skinny(Worker& worker, const Factor& a, const Factor& b, int64_t n, int64_t k, void* into,
+              int64_t row) const {
     const void* x = a.data;
     int64_t x_row = a.row;
     if (!TileProduct::in_place(s_.dtype) || a.column != 1) {
       char* packed = static_cast<char*>(worker.x.bytes(s_.m * k * sum_bytes_));
       for (int64_t i = 0; i < s_.m; i++) {
-        simd().to_sums(s_.dtype, static_cast<const char*>(x) + i * a.row * bytes_, a.column, packed + i * k * sum_bytes_, k);
+        simd().to_sums(s_.dtype, static_cast<const char*>(x) + i * a.row * bytes_, a.column,
+                       packed + i * k * sum_bytes_, k);
       }
       x = packed;
       x_row = k;
@@ -165,10 +172,11 @@ class Multiplication {
     run_skinny(s_.dtype, {s_.m, n, k, x, x_row, b.data, b_row, into, row});
   }
 
-  // As a real product of 2 m rows. Where rows of b are contiguous, b is k x 2n as it lies and the rows of x are the real
-  // parts and the imaginary parts; where columns are, b is 2k x n and the rows are (re, -im, ...) and (im, re, ...).
-  void complex_skinny(Worker& worker, const Factor& a, const Factor& b, int64_t n, int64_t k, complex64_t* into,
-                      int64_t row) const {
+  // As a real product of 2 m rows. Where rows of b are contiguous, b is k x 2n as it lies and the rows of x are the
+  // real parts and the imaginary parts; where columns are, b is 2k x n and the rows are (re, -im, ...) and (im, re,
+  // ...).
+  void complex_skinny(Worker& worker, const Factor& a, const Factor& b, int64_t n, int64_t k,
+                      complex64_t* into, int64_t row) const {
     bool rows = form_ == Form::skinny_rows;
     int64_t length = rows ? k : 2 * k, width = rows ? 2 * n : n;
     float* x = static_cast<float*>(worker.x.bytes(2 * s_.m * length * 4));
@@ -198,7 +206,8 @@ class Multiplication {
   }
 
   // Sums of a tile as results: alpha and beta, one rounding, strides.
-  void store(Worker& worker, char* sums, int64_t sums_row, const Offsets& o, int64_t i, int64_t j, int64_t m, int64_t n) const {
+  void store(Worker& worker, char* sums, int64_t sums_row, const Offsets& o, int64_t i, int64_t j, int64_t m,
+             int64_t n) const {
     bool in_place = TileProduct::in_place(s_.dtype);
     char* row = static_cast<char*>(worker.row.bytes(n * sum_bytes_));
     for (int64_t r = 0; r < m; r++) {
@@ -225,7 +234,8 @@ class Multiplication {
       simd().to_sums(s_.dtype, c, s_.c.column, row, n);
       added = row;
     }
-    simd().axpby(is_complex ? float32 : sums_, addend_->alpha, sums, addend_->beta, added, sums, is_complex ? 2 * n : n);
+    simd().axpby(is_complex ? float32 : sums_, addend_->alpha, sums, addend_->beta, added, sums,
+                 is_complex ? 2 * n : n);
   }
 
   void add_parts() const {

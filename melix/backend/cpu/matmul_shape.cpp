@@ -91,8 +91,8 @@ void ProductShape::transpose() {
   std::swap(out.row, out.column);
 }
 
-// Among the ways to cut into so many tasks (or half of it, where there is none), the one that reads and writes least: each
-// tile reads m + n vectors of k, and each part of k writes its sums and reads them again.
+// Among the ways to cut into so many tasks (or half of it, where there is none), the one that reads and writes least:
+// each tile reads m + n vectors of k, and each part of k writes its sums and reads them again.
 ProductGrid tile_grid(const ProductShape& s) {
   double work = double(s.m) * double(s.n) * double(s.k);
   int64_t batches = std::max<int64_t>(s.batches(), 1);
@@ -104,7 +104,8 @@ ProductGrid tile_grid(const ProductShape& s) {
     for (int64_t r = 1; r <= tasks; r *= 2) {
       for (int64_t c = 1; r * c <= tasks; c *= 2) {
         int64_t parts = tasks / r / c;
-        bool fits = (r == 1 || s.m / r >= 16) && (c == 1 || s.n / c >= 16) && (parts == 1 || s.k / parts >= kShortestPart);
+        bool fits = (r == 1 || s.m / r >= 16) && (c == 1 || s.n / c >= 16) &&
+                    (parts == 1 || s.k / parts >= kShortestPart);
         double sums = parts > 1 ? 8.0 * double(parts) * double(s.m) * double(s.n) : 0.0;
         double cost = (double(c) * double(s.m) + double(r) * double(s.n)) * double(s.k) + sums;
         if (!fits || (least >= 0 && cost >= least)) continue;
@@ -116,7 +117,8 @@ ProductGrid tile_grid(const ProductShape& s) {
   auto tile = [](int64_t length, int64_t pieces) {
     return std::min({length, up(up(length, pieces), 16) * 16, kLargestTile});
   };
-  ProductGrid grid{tile(s.m, rows), tile(s.n, columns), std::max<int64_t>(1, up(s.k, tasks / rows / columns)), 0, 0, 0};
+  ProductGrid grid{
+      tile(s.m, rows), tile(s.n, columns), std::max<int64_t>(1, up(s.k, tasks / rows / columns)), 0, 0, 0};
   grid.rows = up(s.m, grid.tile_m);
   grid.columns = up(s.n, grid.tile_n);
   grid.parts = std::max<int64_t>(1, up(s.k, grid.part_k));

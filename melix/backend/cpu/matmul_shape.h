@@ -1,5 +1,5 @@
-// The shape of a product as its kernels see it: factors with strides, batch axes joined and folded into rows or columns,
-// and the grid of tasks. Everything here follows from shapes, dtypes and strides; no element is touched.
+// The shape of a product as its kernels see it: factors with strides, batch axes joined and folded into rows or
+// columns, and the grid of tasks. Everything here follows from shapes, dtypes and strides; no element is touched.
 #pragma once
 
 #include "melix/backend/cpu/products.h"

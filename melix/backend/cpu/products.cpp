@@ -1,5 +1,5 @@
-// Products of one tile on one thread: OpenBLAS for float32, float64 and complex64; our packed kernel for everything else and
-// where there is none.
+// Products of one tile on one thread: OpenBLAS for float32, float64 and complex64; our packed kernel for everything
+// else and where there is none.
 #include "melix/backend/cpu/products.h"
 
 #include <algorithm>
@@ -35,17 +35,20 @@ Reading reading(const Factor& f, int64_t rows, int64_t columns) {
 }
 
 template <class T>
-void gemm(GemmFn<T> function, const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* c, int64_t row) {
+void gemm(GemmFn<T> function, const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* c,
+          int64_t row) {
   Reading x = reading(a, m, k), y = reading(b, k, n);
-  function(BlasOrder::row_major, x.transpose, y.transpose, int(m), int(n), int(k), T(1), static_cast<const T*>(a.data),
-           x.stride, static_cast<const T*>(b.data), y.stride, T(0), static_cast<T*>(c), int(row));
+  function(BlasOrder::row_major, x.transpose, y.transpose, int(m), int(n), int(k), T(1),
+           static_cast<const T*>(a.data), x.stride, static_cast<const T*>(b.data), y.stride, T(0),
+           static_cast<T*>(c), int(row));
 }
 
-void complex_gemm(const Blas& blas, const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* c, int64_t row) {
+void complex_gemm(const Blas& blas, const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k,
+                  void* c, int64_t row) {
   const complex64_t one(1), zero(0);
   Reading x = reading(a, m, k), y = reading(b, k, n);
-  blas.cgemm(BlasOrder::row_major, x.transpose, y.transpose, int(m), int(n), int(k), &one, a.data, x.stride, b.data,
-             y.stride, &zero, c, int(row));
+  blas.cgemm(BlasOrder::row_major, x.transpose, y.transpose, int(m), int(n), int(k), &one, a.data, x.stride,
+             b.data, y.stride, &zero, c, int(row));
 }
 
 }  // namespace
@@ -66,8 +69,8 @@ bool blas_takes(const Factor& f, int64_t rows, int64_t columns) {
   return has_rows(f, rows, columns) || has_columns(f, rows, columns);
 }
 
-// 16-bit floats are widened while our kernel packs them, which costs less than doing so for a BLAS (Zen 5, products of 512:
-// bfloat16 at 200 GFlop/s a core, float32 in OpenBLAS at 190).
+// 16-bit floats are widened while our kernel packs them, which costs less than doing so for a BLAS (Zen 5, products
+// of 512: bfloat16 at 200 GFlop/s a core, float32 in OpenBLAS at 190).
 const Blas* blas_for(Dtype dtype) {
   if (!is_inexact(dtype) || is_half(dtype)) return nullptr;
   const Blas* found = blas();
@@ -80,23 +83,30 @@ Dtype TileProduct::sums(Dtype dtype) {
   switch (dtype) {
     case uint8:
     case int8:
-    case int16: return uint16;
-    case int32: return uint32;
-    case int64: return uint64;
-    default: return carrier_of(dtype);
+    case int16:
+      return uint16;
+    case int32:
+      return uint32;
+    case int64:
+      return uint64;
+    default:
+      return carrier_of(dtype);
   }
 }
 
-void TileProduct::run(const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* into, int64_t row) {
+void TileProduct::run(const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* into,
+                      int64_t row) {
   if (k == 0) {
     size_t bytes = size_of(sums(dtype_));
-    for (int64_t i = 0; i < m; i++) std::memset(static_cast<char*>(into) + size_t(i * row) * bytes, 0, size_t(n) * bytes);
+    for (int64_t i = 0; i < m; i++)
+      std::memset(static_cast<char*>(into) + size_t(i * row) * bytes, 0, size_t(n) * bytes);
     return;
   }
   bool fits = std::max({m, n, k, row}) <= INT_MAX && blas_takes(a, m, k) && blas_takes(b, k, n);
   if (!blas_ || !fits) {
     void* panels = memory_.bytes(kPanelBytes);
-    simd().product_tile(dtype_, {m, n, k, a.data, a.row, a.column, b.data, b.row, b.column, into, row, panels});
+    simd().product_tile(dtype_,
+                        {m, n, k, a.data, a.row, a.column, b.data, b.row, b.column, into, row, panels});
   } else if (dtype_ == float32) {
     gemm(blas_->sgemm, a, b, m, n, k, into, row);
   } else if (dtype_ == float64) {

@@ -13,8 +13,8 @@ struct Addend {
   double alpha, beta;
 };
 
-/// out (..., M, N) = a (..., M, K) times b (..., K, N). Leading axes broadcast; a, b and c have any strides and the dtype of
-/// out, which is row-major. The work is cut by shape, dtype and strides alone. Throws Code::memory.
+/// out (..., M, N) = a (..., M, K) times b (..., K, N). Leading axes broadcast; a, b and c have any strides and the
+/// dtype of out, which is row-major. The work is cut by shape, dtype and strides alone. Throws Code::memory.
 void product(const View& a, const View& b, View& out, const Addend* addend = nullptr);
 
 /// One factor of a product: strides in elements, of any sign.

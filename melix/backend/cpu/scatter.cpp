@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/backend.h"
+#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/cpu/windows.h"
 #include "melix/core/threads.h"
 #include "melix/ops/elementwise.h"

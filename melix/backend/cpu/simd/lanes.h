@@ -1,5 +1,5 @@
-// Vectors as values, for loops that the compiler does not make vector code of: vectors of a fixed number of lanes, which
-// every instruction set computes with what it has. Included by files in this folder alone.
+// Vectors as values, for loops that the compiler does not make vector code of: vectors of a fixed number of lanes,
+// which every instruction set computes with what it has. Included by files in this folder alone.
 #pragma once
 
 #include <cstddef>

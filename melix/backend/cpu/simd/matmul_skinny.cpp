@@ -1,8 +1,8 @@
 // Products of a few rows with a matrix, which is read once at the speed of memory: matrix times vector, and the decode
 // step of a language model. Also the conversions to and from accumulated types, and the addition of addmm.
 //
-// b is fetched ahead of use: its runs end before the hardware sees what comes next. (32 MB, GB/s of one Zen 5 core without and
-// with it: float32 25 and 33, bfloat16 8 and 19.)
+// b is fetched ahead of use: its runs end before the hardware sees what comes next. (32 MB, GB/s of one Zen 5 core
+// without and with it: float32 25 and 33, bfloat16 8 and 19.)
 //
 // Two forms, by the way the matrix lies in memory: skinny_rows adds rows of b, skinny_columns makes dot products.
 // Sums are cut every kPass (kRun) elements of k, so that errors do not grow with k. Bits depend on m, n and k alone.
@@ -72,14 +72,16 @@ void add_rows(const T* x, int64_t x_row, const T* const* b, T* y, int64_t y_row,
 }
 
 template <class E, int kR, class T = typename E::Sum>
-void add_rows(int rows, const T* x, int64_t x_row, const T* const* b, T* y, int64_t y_row, int64_t n, int64_t ahead) {
+void add_rows(int rows, const T* x, int64_t x_row, const T* const* b, T* y, int64_t y_row, int64_t n,
+              int64_t ahead) {
   if (rows == kRowsOfB) return add_rows<E, kR, kRowsOfB>(x, x_row, b, y, y_row, n, ahead);
   for (int q = 0; q < rows; q++) add_rows<E, kR, 1>(x + q, x_row, b + q, y, y_row, n, ahead);
 }
 
 // Columns [first, first + n) of one pass over k, into fresh sums.
 template <class E, class T = typename E::Sum>
-void stripe_pass(const SkinnyProduct& t, int64_t first, int64_t n, int64_t begin, int64_t end, T* sums, int64_t sums_row) {
+void stripe_pass(const SkinnyProduct& t, int64_t first, int64_t n, int64_t begin, int64_t end, T* sums,
+                 int64_t sums_row) {
   const auto* b = static_cast<const typename E::Stored*>(t.b) + first;
   alignas(64) T wide[kSameType<E> ? 1 : kRowsOfB * kStripeBytes / sizeof(T)];
   for (int64_t r = 0; r < t.m; r++) __builtin_memset(sums + r * sums_row, 0, size_t(n) * sizeof(T));
@@ -100,9 +102,12 @@ void stripe_pass(const SkinnyProduct& t, int64_t first, int64_t n, int64_t begin
     const int64_t ahead = kSameType<E> ? kRowsOfB * t.b_row : 0;
     int64_t r = 0;
     for (; r + kRowsOfX <= t.m; r += kRowsOfX) {
-      add_rows<E, kRowsOfX>(rows, x + r * t.x_row, t.x_row, row, sums + r * sums_row, sums_row, n, r == 0 ? ahead : 0);
+      add_rows<E, kRowsOfX>(rows, x + r * t.x_row, t.x_row, row, sums + r * sums_row, sums_row, n,
+                            r == 0 ? ahead : 0);
     }
-    for (; r < t.m; r++) add_rows<E, 1>(rows, x + r * t.x_row, t.x_row, row, sums + r * sums_row, sums_row, n, r == 0 ? ahead : 0);
+    for (; r < t.m; r++)
+      add_rows<E, 1>(rows, x + r * t.x_row, t.x_row, row, sums + r * sums_row, sums_row, n,
+                     r == 0 ? ahead : 0);
   }
 }
 
@@ -148,7 +153,8 @@ MELIX_PRODUCT T fold_lanes(T* lanes) {
 
 // y[r][c] (+)= sum of x[r][p] * b[c][p] over a run of k. Fetches the elements `ahead` of those of b.
 template <class E, int kR, int kC, class T = typename E::Sum>
-void dots(const T* x, int64_t x_row, const T* b, int64_t b_row, int64_t k, T* y, int64_t y_row, bool first, int64_t ahead) {
+void dots(const T* x, int64_t x_row, const T* b, int64_t b_row, int64_t k, T* y, int64_t y_row, bool first,
+          int64_t ahead) {
   using V = Vector<T>;
   using Ops = typename E::Ops;
   constexpr int kL = Native<T>::kLanes, kV = kLine / kVectorBytes, kAll = kL * kV;
@@ -205,9 +211,12 @@ void column_group(const SkinnyProduct& t, int64_t column) {
     const int64_t ahead = kSameType<E> ? kRun : 0;
     int64_t r = 0;
     for (; r + kDotRows <= t.m; r += kDotRows) {
-      dots<E, kDotRows, kC>(x + r * t.x_row, t.x_row, run, b_row, k, y + r * t.y_row, t.y_row, p == 0, r == 0 ? ahead : 0);
+      dots<E, kDotRows, kC>(x + r * t.x_row, t.x_row, run, b_row, k, y + r * t.y_row, t.y_row, p == 0,
+                            r == 0 ? ahead : 0);
     }
-    for (; r < t.m; r++) dots<E, 1, kC>(x + r * t.x_row, t.x_row, run, b_row, k, y + r * t.y_row, t.y_row, p == 0, r == 0 ? ahead : 0);
+    for (; r < t.m; r++)
+      dots<E, 1, kC>(x + r * t.x_row, t.x_row, run, b_row, k, y + r * t.y_row, t.y_row, p == 0,
+                     r == 0 ? ahead : 0);
   }
 }
 
@@ -260,9 +269,11 @@ void from_sums(Dtype dtype, const void* from, void* to, int64_t n) {
 
 void axpby(Dtype dtype, double alpha, const void* x, double beta, const void* y, void* out, int64_t n) {
   if (dtype == float64) {
-    return axpby_of(alpha, static_cast<const double*>(x), beta, static_cast<const double*>(y), static_cast<double*>(out), n);
+    return axpby_of(alpha, static_cast<const double*>(x), beta, static_cast<const double*>(y),
+                    static_cast<double*>(out), n);
   }
-  axpby_of(alpha, static_cast<const float*>(x), beta, static_cast<const float*>(y), static_cast<float*>(out), n);
+  axpby_of(alpha, static_cast<const float*>(x), beta, static_cast<const float*>(y), static_cast<float*>(out),
+           n);
 }
 
 }  // namespace melix::cpu::MELIX_ISA

@@ -1,14 +1,16 @@
 // Matrix products by packed panels and register tiles: every integer type, and floats where there is no BLAS.
 //
 //        kPass            columns of a panel            kMr x kNr results stay in registers while
-//      +-------+        +--+--+--+--+                   kPass columns of a strip of a meet as many rows of a strip of b.
+//      +-------+        +--+--+--+--+                   kPass columns of a strip of a meet as many rows of a strip of
+// b.
 //   kMr|strip 0|        |s |s |s |s | kPass             Strips lie in memory in the order in which they are read.
 //      +-------+   x    |0 |1 |2 |3 |
 //   kMr|strip 1|        +--+--+--+--+
 //      +-------+         kNr each
 //
-// Each result is a sum over k in order, kPass terms at a time; bits depend on nothing else. complex64 is a real product of twice the size: a (m x 2k) as it lies in memory, and for each row of b
-// the row (re, im, ...) and the row (-im, re, ...), which give c (m x 2n) as it lies in memory.
+// Each result is a sum over k in order, kPass terms at a time; bits depend on nothing else. complex64 is a real
+// product of twice the size: a (m x 2k) as it lies in memory, and for each row of b the row (re, im, ...) and the row
+// (-im, re, ...), which give c (m x 2n) as it lies in memory.
 #include "melix/backend/cpu/simd/matmul_types.h"
 #include "melix/backend/cpu/simd/product.h"
 
@@ -29,8 +31,8 @@ int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // ---- packing ----
 
-// kWidth runs of n elements each, contiguous and `step` apart, of which `width` exist, as n groups of kWidth. A cache line of
-// each run is taken at a time.
+// kWidth runs of n elements each, contiguous and `step` apart, of which `width` exist, as n groups of kWidth. A cache
+// line of each run is taken at a time.
 template <class E, int kWidth, class T = typename E::Sum>
 void interleave(const typename E::Stored* from, int64_t step, int64_t width, int64_t n, T* to) {
   constexpr int64_t kLine = 16;
@@ -52,7 +54,8 @@ void interleave(const typename E::Stored* from, int64_t step, int64_t width, int
 // Strips of kWidth columns (or rows) of a factor with `count` of them, each of k elements: `along` is the stride of k,
 // `across` that of the columns. The last strip is filled up with zeros.
 template <class E, int kWidth>
-void pack(const typename E::Stored* from, int64_t along, int64_t across, int64_t k, int64_t count, typename E::Sum* to) {
+void pack(const typename E::Stored* from, int64_t along, int64_t across, int64_t k, int64_t count,
+          typename E::Sum* to) {
   for (int64_t j = 0; j < count; j += kWidth, to += kWidth * k) {
     const auto* strip = from + j * across;
     int64_t width = min(kWidth, count - j);
@@ -74,11 +77,13 @@ void pack(const typename E::Stored* from, int64_t along, int64_t across, int64_t
 }
 
 template <class E>
-void pack_a(const typename E::Stored* a, int64_t row, int64_t column, int64_t m, int64_t k, typename E::Sum* to) {
+void pack_a(const typename E::Stored* a, int64_t row, int64_t column, int64_t m, int64_t k,
+            typename E::Sum* to) {
   pack<E, kMr>(a, column, row, k, m, to);
 }
 template <class E>
-void pack_b(const typename E::Stored* b, int64_t row, int64_t column, int64_t k, int64_t n, typename E::Sum* to) {
+void pack_b(const typename E::Stored* b, int64_t row, int64_t column, int64_t k, int64_t n,
+            typename E::Sum* to) {
   pack<E, kNr<typename E::Sum>>(b, row, column, k, n, to);
 }
 
@@ -120,7 +125,8 @@ void pack_b<Complex>(const float* b, int64_t row, int64_t column, int64_t k, int
 
 // Writes (or adds) m rows of n sums each; sums[r][v] are kV vectors of a row.
 template <class E, int kR, int kV, class T = typename E::Sum>
-MELIX_PRODUCT void write_sums(const Vector<T> (&sums)[kR][kV], T* c, int64_t c_row, int64_t m, int64_t n, bool first) {
+MELIX_PRODUCT void write_sums(const Vector<T> (&sums)[kR][kV], T* c, int64_t c_row, int64_t m, int64_t n,
+                              bool first) {
   using Ops = typename E::Ops;
   constexpr int kL = Native<T>::kLanes;
   if (m >= kR && n >= kV * kL) {
@@ -165,7 +171,7 @@ void packed_tile(const T* a, const T* b, int64_t k, T* c, int64_t c_row, int64_t
 
 // ---- small products: a is read where it lies, b where its rows are long enough ----
 
-constexpr int kSmallRows = 4;              // 8 sums: as many as 2 units of latency 4 want
+constexpr int kSmallRows = 4;               // 8 sums: as many as 2 units of latency 4 want
 constexpr int64_t kSmallBytes = 32 * 1024;  // of b, in L1
 
 template <class E>
@@ -175,10 +181,11 @@ bool is_small(int64_t n, int64_t k) {
 
 // Four rows of a times kV vectors of each row of b. Rows of a that do not exist are the last one again.
 template <class E, int kV, class T = typename E::Sum>
-void small_tile(const T* a, int64_t row, int64_t column, const T* b, int64_t b_row, int64_t k, T* c, int64_t c_row, int64_t m,
-                int64_t n) {
+void small_tile(const T* a, int64_t row, int64_t column, const T* b, int64_t b_row, int64_t k, T* c,
+                int64_t c_row, int64_t m, int64_t n) {
   using Ops = typename E::Ops;
-  const T *a0 = a, *a1 = a + min(1, m - 1) * row, *a2 = a + min(2, m - 1) * row, *a3 = a + min(3, m - 1) * row;
+  const T *a0 = a, *a1 = a + min(1, m - 1) * row, *a2 = a + min(2, m - 1) * row,
+          *a3 = a + min(3, m - 1) * row;
   Vector<T> sums[kSmallRows][kV] = {};
   for (int64_t p = 0; p < k; p++, b += b_row) {
     const int64_t at = p * column;
@@ -244,8 +251,9 @@ void product(const ProductTile& t, int64_t m, int64_t n, int64_t k) {
         pack_a<E>(at(t.a, i, t.a_row, p / kOne, t.a_column), t.a_row, t.a_column, height, depth, panel_a);
         for (int64_t jj = 0; jj < width; jj += kNr<T>) {
           for (int64_t ii = 0; ii < height; ii += kMr) {
-            packed_tile<E>(panel_a + ii * depth, panel_b + jj * depth, depth, c + (i + ii) * t.c_row * kOne + j + jj,
-                             t.c_row * kOne, height - ii, width - jj, p == 0);
+            packed_tile<E>(panel_a + ii * depth, panel_b + jj * depth, depth,
+                           c + (i + ii) * t.c_row * kOne + j + jj, t.c_row * kOne, height - ii, width - jj,
+                           p == 0);
           }
         }
       }

@@ -53,8 +53,8 @@ MELIX_PRODUCT Vector<T> splat(T value) {
   return value - Vector<T>{};  // which costs nothing; a sum with 0 would be computed, as it changes -0
 }
 
-// sum + a * b. The one place where floats are multiplied and added with one rounding, where the instruction set has that:
-// products are as fast as they can be, and their bits belong to an instruction set.
+// sum + a * b. The one place where floats are multiplied and added with one rounding, where the instruction set has
+// that: products are as fast as they can be, and their bits belong to an instruction set.
 template <class V>
 MELIX_PRODUCT V multiply_add(V a, V b, V sum) {
   return a * b + sum;
@@ -78,15 +78,23 @@ MELIX_PRODUCT Vector<double> multiply_add(Vector<double> a, Vector<double> b, Ve
 // Sums of products, and their logical counterpart for bool.
 struct Arithmetic {
   template <class V>
-  MELIX_PRODUCT V add(V sum, V term) { return sum + term; }
+  MELIX_PRODUCT V add(V sum, V term) {
+    return sum + term;
+  }
   template <class V>
-  MELIX_PRODUCT V add_product(V sum, V a, V b) { return multiply_add(a, b, sum); }
+  MELIX_PRODUCT V add_product(V sum, V a, V b) {
+    return multiply_add(a, b, sum);
+  }
 };
 struct Logical {
   template <class V>
-  MELIX_PRODUCT V add(V sum, V term) { return V(sum | term); }
+  MELIX_PRODUCT V add(V sum, V term) {
+    return V(sum | term);
+  }
   template <class V>
-  MELIX_PRODUCT V add_product(V sum, V a, V b) { return V(sum | (a & b)); }
+  MELIX_PRODUCT V add_product(V sum, V a, V b) {
+    return V(sum | (a & b));
+  }
 };
 
 // A stored element type: its bytes, what it is accumulated in, and how it gets there.
@@ -130,19 +138,28 @@ inline void widen_run<Float16>(const uint16_t* from, float* to, int64_t n) {
 template <class Body>
 MELIX_PRODUCT void with_element(Dtype dtype, Body body) {
   switch (dtype) {
-    case Dtype::bool_: return body(Plain<uint8_t, uint8_t, Logical>());
+    case Dtype::bool_:
+      return body(Plain<uint8_t, uint8_t, Logical>());
     case Dtype::uint8:
-    case Dtype::int8: return body(Plain<uint8_t, uint16_t>());
+    case Dtype::int8:
+      return body(Plain<uint8_t, uint16_t>());
     case Dtype::uint16:
-    case Dtype::int16: return body(Plain<uint16_t, uint16_t>());
+    case Dtype::int16:
+      return body(Plain<uint16_t, uint16_t>());
     case Dtype::uint32:
-    case Dtype::int32: return body(Plain<uint32_t, uint32_t>());
+    case Dtype::int32:
+      return body(Plain<uint32_t, uint32_t>());
     case Dtype::uint64:
-    case Dtype::int64: return body(Plain<uint64_t, uint64_t>());
-    case Dtype::float16: return body(Float16());
-    case Dtype::bfloat16: return body(Bfloat16());
-    case Dtype::float64: return body(Plain<double, double>());
-    default: return body(Plain<float, float>());
+    case Dtype::int64:
+      return body(Plain<uint64_t, uint64_t>());
+    case Dtype::float16:
+      return body(Float16());
+    case Dtype::bfloat16:
+      return body(Bfloat16());
+    case Dtype::float64:
+      return body(Plain<double, double>());
+    default:
+      return body(Plain<float, float>());
   }
 }
 

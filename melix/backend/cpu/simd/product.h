@@ -5,8 +5,8 @@
 
 namespace melix::cpu {
 
-/// c (m x n) = a (m x k) times b (k x n), on one thread. Strides in elements, any for a and b. c has the accumulated type
-/// and rows of contiguous elements.
+/// c (m x n) = a (m x k) times b (k x n), on one thread. Strides in elements, any for a and b. c has the accumulated
+/// type and rows of contiguous elements.
 struct ProductTile {
   int64_t m, n, k;
   const void* a;
@@ -19,13 +19,14 @@ struct ProductTile {
   void* panels;
 };
 
-/// y (m x n) = x (m x k) times a matrix of k x n that is read once: few rows. x has the accumulated type and contiguous rows.
+/// y (m x n) = x (m x k) times a matrix of k x n that is read once: few rows. x has the accumulated type and
+/// contiguous rows.
 struct SkinnyProduct {
   int64_t m, n, k;
   const void* x;
   int64_t x_row;
-  const void* b;    // stored elements
-  int64_t b_row;    // between contiguous runs: rows of b for skinny_rows, columns of b for skinny_columns
+  const void* b;  // stored elements
+  int64_t b_row;  // between contiguous runs: rows of b for skinny_rows, columns of b for skinny_columns
   void* y;
   int64_t y_row;
 };
