@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-# Seconds of computing for all tests of operations together; with two workers about 200 s pass.
-_SECONDS = float(os.environ.get("MELIX_TEST_SECONDS", "400"))
+# Seconds of computing for all tests of operations together; with two workers about 180 s pass.
+_SECONDS = float(os.environ.get("MELIX_TEST_SECONDS", "360"))
 _MOST = 1.5  # of one test of weight 1, when few tests run
 
 _weights = 0.0
