@@ -102,6 +102,7 @@ void TileProduct::run(const Factor& a, const Factor& b, int64_t m, int64_t n, in
       std::memset(static_cast<char*>(into) + size_t(i * row) * bytes, 0, size_t(n) * bytes);
     return;
   }
+  if (m == 1) row = n;  // is not used, but a BLAS checks it
   bool fits = std::max({m, n, k, row}) <= INT_MAX && blas_takes(a, m, k) && blas_takes(b, k, n);
   if (!blas_ || !fits) {
     void* panels = memory_.bytes(kPanelBytes);
