@@ -14,7 +14,7 @@ namespace melix {
 
 /// start:stop:step as in Python, each may be missing.
 struct Slice {
-  std::optional<int64_t> start, stop, step;
+  std::optional<int64_t> start{}, stop{}, step{};
 };
 struct NewAxis {};
 struct Ellipsis {};

@@ -84,6 +84,7 @@ array softmax(const array& a, const MaybeAxes& axis, bool, StreamOrDevice s) {
   array x = astype(a, inexact_of(a.dtype()));
   Axes axes = axis ? normal_axes("softmax", *axis, x.shape()) : all_axes(x.ndim());
   if (axes.empty()) return squeeze(softmax(expand_dims(x, {-1}), std::vector<int>{-1}), std::vector<int>{-1});
+  if (x.size() == 0) return x;
   if (is_complex(x.dtype())) return composed(x, {axes.begin(), axes.end()});
   if (in_place(x.shape(), axes)) return make(op::softmax, make_attrs<SoftmaxAttrs>(axes), {x});
   std::vector<int> order, back(x.ndim());

@@ -280,7 +280,7 @@ array median(const array& a, const MaybeAxes& axis, bool keepdims, StreamOrDevic
   auto at = [&](int64_t place) {
     return make(op::partition, make_attrs<PartitionAttrs>(place, place, place + 1), {rows});
   };
-  array middle = n % 2 == 1 ? at(n / 2) : (at(n / 2 - 1) + at(n / 2)) * 0.5;
+  array middle = n % 2 == 1 ? at(n / 2) : at(n / 2 - 1) * 0.5 + at(n / 2) * 0.5;
   // NaN is sorted behind all numbers, and would otherwise be seen only where it is the middle.
   array last = at(n - 1);
   return astype(reshape(where(isnan(last), last, middle), result), dtype);

@@ -6,38 +6,21 @@ namespace {
 
 constexpr int64_t kStaged = 1024;  // elements of a row with gaps that are copied together at a time
 
-// Pairs (32 bits of the key, place) in order, where keys have more bits: those with the same 32 are put in order of the
-// `shift` bits below, and of the places.
-void order_ties(uint64_t* pairs, int64_t n, const uint64_t* keys, int shift, uint64_t* others) {
-  const uint64_t below = (uint64_t(1) << shift) - 1;
-  for (int64_t i = 0; i < n;) {
-    int64_t end = i + 1;
-    while (end < n && pairs[end] >> 32 == pairs[i] >> 32) end++;
-    if (end - i > 1) {
-      for (int64_t k = i; k < end; k++) {
-        const uint32_t place = uint32_t(pairs[k]);
-        pairs[k] = (keys[place] & below) << 32 | place;
-      }
-      sort_keys(pairs + i, end - i, others);
-    }
-    i = end;
-  }
-}
+struct Range {
+  uint64_t lowest, highest;
+};
 
-// The bits of 64-bit keys that a pair has no room for: of those in which the keys differ, all below the highest 32.
-int unpaired_bits(const uint64_t* keys, int64_t n) {
-  uint64_t all = 0;
-  if (n <= kRowPiece) {
-    all = simd().varying_bits(keys, n);
-  } else {
-    std::vector<uint64_t> varying(size_t(row_pieces(n)), 0);
-    parallel_for(n, kRowPiece, [&](int64_t begin, int64_t end) {
-      varying[size_t(begin / kRowPiece)] =
-          simd().varying_bits(keys + begin, end - begin) | (keys[begin] ^ keys[0]);
-    });
-    for (uint64_t bits : varying) all |= bits;
+Range range_of(const uint64_t* keys, int64_t n) {
+  std::vector<Range> ranges(size_t(row_pieces(n)));
+  parallel_for(n, kRowPiece, [&](int64_t begin, int64_t end) {
+    Range& range = ranges[size_t(begin / kRowPiece)];
+    simd().key_range(keys + begin, end - begin, &range.lowest, &range.highest);
+  });
+  Range all = ranges[0];
+  for (const Range& range : ranges) {
+    all = {std::min(all.lowest, range.lowest), std::max(all.highest, range.highest)};
   }
-  return std::max(0, int(std::bit_width(all)) - 32);
+  return all;
 }
 
 }  // namespace
@@ -110,7 +93,9 @@ Ordering::Ordering(const Rows& rows)
 void Ordering::run(const char* row, uint32_t* places) {
   if (wide_) {
     rows_.keys(row, keys_.data());
-    shift_ = unpaired_bits(keys_.data(), n_);
+    const Range range = range_of(keys_.data(), n_);
+    base_ = range.lowest;
+    shift_ = std::max(0, int(std::bit_width(range.highest - range.lowest)) - 32);
   }
   if (n_ < kParallelSort) {
     pair(row, 0, n_);
@@ -129,8 +114,9 @@ void Ordering::run(const char* row, uint32_t* places) {
 }
 
 void Ordering::pair(const char* row, int64_t begin, int64_t end) {
-  if (wide_)
-    return simd().pair_keys64(keys_.data() + begin, shift_, begin, end - begin, pairs_.data() + begin);
+  if (wide_) {
+    return simd().pair_keys64(keys_.data() + begin, base_, shift_, begin, end - begin, pairs_.data() + begin);
+  }
   uint32_t keys[kStaged];
   SortSpecials specials;
   for (int64_t at = begin; at < end; at += kStaged) {
@@ -142,8 +128,29 @@ void Ordering::pair(const char* row, int64_t begin, int64_t end) {
 
 void Ordering::finish(uint64_t* pairs, int64_t n, uint64_t* others, uint32_t* places) const {
   sort_keys(pairs, n, others);
-  if (shift_ > 0) order_ties(pairs, n, keys_.data(), shift_, others);
+  if (shift_ > 0) order_ties(pairs, n, others);
   simd().pair_indices(pairs, n, places);
+}
+
+// Pairs whose keys agree in the 32 bits of the pair are put in order of the bits below these, and of the places.
+void Ordering::order_ties(uint64_t* pairs, int64_t n, uint64_t* others) const {
+  const uint64_t below = (uint64_t(1) << shift_) - 1;
+  for (int64_t i = 0; i < n;) {
+    int64_t end = i + 1;
+    while (end < n && pairs[end] >> 32 == pairs[i] >> 32) end++;
+    if (end - i > 1) {
+      for (int64_t k = i; k < end; k++) {
+        const uint32_t place = uint32_t(pairs[k]);
+        pairs[k] = ((keys_[place] - base_) & below) << 32 | place;
+      }
+      if (end - i == 2) {
+        if (pairs[i + 1] < pairs[i]) std::swap(pairs[i], pairs[i + 1]);
+      } else {
+        sort_keys(pairs + i, end - i, others);
+      }
+    }
+    i = end;
+  }
 }
 
 }  // namespace melix::cpu

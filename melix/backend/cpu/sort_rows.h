@@ -60,12 +60,15 @@ class Ordering {
  private:
   void pair(const char* row, int64_t begin, int64_t end);
   void finish(uint64_t* pairs, int64_t n, uint64_t* others, uint32_t* places) const;
+  void order_ties(uint64_t* pairs, int64_t n, uint64_t* others) const;
 
   const Rows& rows_;
   const int64_t n_;
   const bool wide_;
   Scratch<uint64_t> keys_, pairs_, others_;
-  int shift_ = 0;  // bits of 64-bit keys that stand behind those in a pair
+  // Of 64-bit keys a pair has what they are more than base_, without the lowest shift_ bits.
+  uint64_t base_ = 0;
+  int shift_ = 0;
 };
 
 /// Calls body(Key()) with the type of the keys of a dtype.

@@ -171,19 +171,23 @@ void pair_keys32(const uint32_t* keys, int64_t first, int64_t n, uint64_t* pairs
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) pairs[i] = uint64_t(keys[i]) << 32 | uint64_t(first + i);
 }
-void pair_keys64(const uint64_t* keys, int shift, int64_t first, int64_t n, uint64_t* pairs) {
+void pair_keys64(const uint64_t* keys, uint64_t base, int shift, int64_t first, int64_t n, uint64_t* pairs) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) pairs[i] = (keys[i] >> shift) << 32 | uint64_t(first + i);
+  for (int64_t i = 0; i < n; i++) pairs[i] = ((keys[i] - base) >> shift) << 32 | uint64_t(first + i);
 }
 void pair_indices(const uint64_t* pairs, int64_t n, uint32_t* indices) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; i++) indices[i] = uint32_t(pairs[i]);
 }
-uint64_t varying_bits(const uint64_t* keys, int64_t n) {
-  uint64_t varying = 0;
+void key_range(const uint64_t* keys, int64_t n, uint64_t* lowest, uint64_t* highest) {
+  uint64_t low = keys[0], high = keys[0];
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; i++) varying |= keys[i] ^ keys[0];
-  return varying;
+  for (int64_t i = 0; i < n; i++) {
+    low = keys[i] < low ? keys[i] : low;
+    high = keys[i] > high ? keys[i] : high;
+  }
+  *lowest = low;
+  *highest = high;
 }
 
 }  // namespace melix::cpu::MELIX_ISA
