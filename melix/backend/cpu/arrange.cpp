@@ -1,8 +1,8 @@
 // Arrays put together: every input is copied, with any strides, into its window of the result.
 #include <vector>
 
-#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/backend.h"
+#include "melix/backend/cpu/blocks.h"
 #include "melix/core/threads.h"
 #include "melix/ops/arrange.h"
 

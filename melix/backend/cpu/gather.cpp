@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/backend.h"
+#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/cpu/windows.h"
 #include "melix/core/threads.h"
 

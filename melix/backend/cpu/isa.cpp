@@ -19,7 +19,7 @@ bool supported(std::string_view isa) {
 }
 
 const Simd* const kTables[] = {
-    // best first
+// best first
 #define MELIX_ISA_ROW(isa) &isa::table,
 #include "melix/backend/cpu/isas.inc"
 #undef MELIX_ISA_ROW

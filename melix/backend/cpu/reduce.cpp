@@ -5,8 +5,8 @@
 #include <complex>
 #include <cstring>
 
-#include "melix/backend/cpu/blocks.h"
 #include "melix/backend/backend.h"
+#include "melix/backend/cpu/blocks.h"
 #include "melix/core/element.h"
 #include "melix/core/threads.h"
 #include "melix/ops/reduce.h"

@@ -36,7 +36,7 @@ struct SortSpecials {
 enum class Scan : uint8_t { sum, prod, max, min, logsumexp };
 
 /// Bytes of the running result of one row, at most.
-inline constexpr int kScanCarry = 16;
+inline constexpr int kScanCarry = 24;
 
 struct ScanLoops {
   /// Running results of nothing, for n rows side by side.
