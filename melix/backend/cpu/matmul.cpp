@@ -26,7 +26,7 @@ constexpr int64_t kShortestRow = 64;
 constexpr int64_t kShortestDot = 16;
 
 // Rows up to which the skinny kernels win over tiles. A complex row is two.
-int64_t skinny_limit(Dtype dtype) { return dtype == complex64 ? 4 : 8; }
+int64_t skinny_limit(Dtype dtype) { return dtype == complex64 ? 8 : 16; }
 
 enum class Form : uint8_t { tiles, skinny_rows, skinny_columns };
 

@@ -6,8 +6,11 @@
 namespace melix::cpu {
 namespace {
 
-// Products of elements that a task should have: 5 microseconds at 100 a nanosecond, against 1 or 2 for a fork-join.
-constexpr int64_t kTaskWork = 1 << 19;
+// Products of elements that a task has at least (5 microseconds at 100 a nanosecond, against 1 or 2 for a fork-join), while
+// there are fewer than kFewTasks, and those that it has beyond: each tile packs its rows and columns anew, which costs as
+// much as 10 products an element.
+constexpr double kTaskWork = 1 << 19, kLargeTaskWork = 1 << 25;
+constexpr double kFewTasks = 8;
 // Tasks of one evaluation, enough to keep 32 cores busy to the end.
 constexpr int64_t kTasks = 64;
 // Larger tiles gain nothing, and 16-bit results need their sums in memory of the thread.
@@ -96,7 +99,8 @@ void ProductShape::transpose() {
 ProductGrid tile_grid(const ProductShape& s) {
   double work = double(s.m) * double(s.n) * double(s.k);
   int64_t batches = std::max<int64_t>(s.batches(), 1);
-  double wanted = std::min(work / double(kTaskWork), double(up(kTasks, batches)));
+  double wanted = std::max(std::min(work / kTaskWork, kFewTasks), work / kLargeTaskWork);
+  wanted = std::min(wanted, double(up(kTasks, batches)));
   int64_t tasks = 1;
   while (double(tasks * 2) <= wanted) tasks *= 2;
   int64_t rows = 0, columns = 0;

@@ -179,25 +179,27 @@ bool is_small(int64_t n, int64_t k) {
   return k <= kPass && n * k * int64_t(sizeof(typename E::Sum)) <= kSmallBytes;
 }
 
-// Four rows of a times kV vectors of each row of b. Rows of a that do not exist are the last one again.
+// kSmallRows rows of a times kV vectors of each row of b. Rows of a that do not exist are the last one again.
 template <class E, int kV, class T = typename E::Sum>
-void small_tile(const T* a, int64_t row, int64_t column, const T* b, int64_t b_row, int64_t k, T* c,
-                int64_t c_row, int64_t m, int64_t n) {
+void direct_tile(const T* a, int64_t row, int64_t column, const T* b, int64_t b_row, int64_t k, T* c,
+                 int64_t c_row, int64_t m, int64_t n, bool first) {
   using Ops = typename E::Ops;
-  const T *a0 = a, *a1 = a + min(1, m - 1) * row, *a2 = a + min(2, m - 1) * row,
-          *a3 = a + min(3, m - 1) * row;
+  const T* rows[kSmallRows];
+#pragma GCC unroll 8
+  for (int r = 0; r < kSmallRows; r++) rows[r] = a + min(r, m - 1) * row;
   Vector<T> sums[kSmallRows][kV] = {};
   for (int64_t p = 0; p < k; p++, b += b_row) {
     const int64_t at = p * column;
-    const Vector<T> x[kSmallRows] = {splat(a0[at]), splat(a1[at]), splat(a2[at]), splat(a3[at])};
+    Vector<T> y[kV];
+    for (int v = 0; v < kV; v++) y[v] = load(b + v * Native<T>::kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < kSmallRows; r++) {
+      const Vector<T> x = splat(rows[r][at]);
 #pragma GCC unroll 2
-    for (int v = 0; v < kV; v++) {
-      Vector<T> y = load(b + v * Native<T>::kLanes);
-#pragma GCC unroll 4
-      for (int r = 0; r < kSmallRows; r++) sums[r][v] = Ops::add_product(sums[r][v], x[r], y);
+      for (int v = 0; v < kV; v++) sums[r][v] = Ops::add_product(sums[r][v], x, y[v]);
     }
   }
-  write_sums<E>(sums, c, c_row, m, n, true);
+  write_sums<E>(sums, c, c_row, m, n, first);
 }
 
 template <class E>
@@ -216,8 +218,9 @@ void small_product(const ProductTile& t, int64_t m, int64_t n, int64_t k) {
       b_row = kNr<T>;
     }
     for (int64_t i = 0; i < m; i += kSmallRows) {
-      auto tile = width <= kL ? small_tile<E, 1> : small_tile<E, 2>;
-      tile(a + i * t.a_row, t.a_row, t.a_column, strip, b_row, k, c + i * t.c_row + j, t.c_row, m - i, width);
+      auto tile = width <= kL ? direct_tile<E, 1> : direct_tile<E, 2>;
+      tile(a + i * t.a_row, t.a_row, t.a_column, strip, b_row, k, c + i * t.c_row + j, t.c_row, m - i, width,
+           true);
     }
   }
 }
@@ -246,6 +249,18 @@ void product(const ProductTile& t, int64_t m, int64_t n, int64_t k) {
     for (int64_t p = 0; p < k; p += kPass) {
       int64_t depth = min(kPass, k - p);
       pack_b<E>(at(t.b, p / kOne, t.b_row, j / kOne, t.b_column), t.b_row, t.b_column, depth, width, panel_b);
+      if constexpr (!kComplex && __is_same(S, T)) {
+        if (t.a_column == 1) {
+          const T* slab = at(t.a, 0, t.a_row, p, 1);
+          for (int64_t jj = 0; jj < width; jj += kNr<T>) {
+            for (int64_t ii = 0; ii < m; ii += kSmallRows) {
+              direct_tile<E, 2>(slab + ii * t.a_row, t.a_row, 1, panel_b + jj * depth, kNr<T>, depth,
+                                c + ii * t.c_row + j + jj, t.c_row, m - ii, width - jj, p == 0);
+            }
+          }
+          continue;
+        }
+      }
       for (int64_t i = 0; i < m; i += kPanelRows) {
         int64_t height = min(kPanelRows, m - i);
         pack_a<E>(at(t.a, i, t.a_row, p / kOne, t.a_column), t.a_row, t.a_column, height, depth, panel_a);

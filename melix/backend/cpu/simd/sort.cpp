@@ -215,11 +215,18 @@ inline constexpr int kBits = 1;
 
 MELIX_INLINE Register load(const void* from) { return _mm512_loadu_si512(from); }
 MELIX_INLINE void store(void* to, Register v) { _mm512_storeu_si512(to, v); }
+// Masks come to general registers through assembly: g++ 12 spills a mask as one or two bytes, and then reads four.
 MELIX_INLINE uint32_t below(Register v, uint32_t pivot) {
-  return _mm512_cmplt_epu32_mask(v, _mm512_set1_epi32(int(pivot)));
+  const __mmask16 mask = _mm512_cmplt_epu32_mask(v, _mm512_set1_epi32(int(pivot)));
+  uint32_t bits;
+  asm("kmovw %1, %0" : "=r"(bits) : "k"(mask));
+  return bits;
 }
 MELIX_INLINE uint32_t below(Register v, uint64_t pivot) {
-  return _mm512_cmplt_epu64_mask(v, _mm512_set1_epi64((long long)(pivot)));
+  const __mmask8 mask = _mm512_cmplt_epu64_mask(v, _mm512_set1_epi64((long long)(pivot)));
+  uint32_t bits;
+  asm("kmovb %1, %0" : "=r"(bits) : "k"(mask));
+  return bits;
 }
 template <class T>
 MELIX_INLINE Register packed(uint32_t mask, Register v) {
