@@ -6,9 +6,9 @@
 namespace melix::cpu {
 namespace {
 
-// Products of elements that a task has at least (5 microseconds at 100 a nanosecond, against 1 or 2 for a fork-join), while
-// there are fewer than kFewTasks, and those that it has beyond: each tile packs its rows and columns anew, which costs as
-// much as 10 products an element.
+// Products of elements that a task has at least (5 microseconds at 100 a nanosecond, against 1 or 2 for a fork-join),
+// while there are fewer than kFewTasks, and those that it has beyond: each tile packs its rows and columns anew, which
+// costs as much as 10 products an element.
 constexpr double kTaskWork = 1 << 19, kLargeTaskWork = 1 << 25;
 constexpr double kFewTasks = 8;
 // Tasks of one evaluation, enough to keep 32 cores busy to the end.
