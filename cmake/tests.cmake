@@ -6,4 +6,3 @@ file(GLOB_RECURSE melix_test_sources CONFIGURE_DEPENDS
 add_executable(melix_tests ${PROJECT_SOURCE_DIR}/tests/main.cpp ${PROJECT_SOURCE_DIR}/tests/failing_new.cpp
   ${melix_test_sources})
 target_link_libraries(melix_tests PRIVATE melix doctest::doctest)
-target_compile_definitions(melix_tests PRIVATE MELIX_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
