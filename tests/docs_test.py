@@ -3,8 +3,8 @@ their links lead somewhere, and the reference pages follow the declarations.
 
 A ```python block is executed; those of one page share a namespace, top to bottom, in a process of their own. A ```text
 block right below is what it prints, exactly; where the block is meant to fail, the last line is `ErrorType: message`.
-A ```cpp or ```cmake block is a part of a file of the tree (but for indentation and empty lines); examples/cpp is built
-by tests/install_test.py.
+A ```cpp, ```c or ```cmake block is a part of a file of the tree (but for indentation and empty lines); examples/cpp and
+examples/c are built by tests/install_test.py.
 
     python tests/docs_test.py docs/indexing.md ...     puts what the programs print below them
 """
@@ -101,8 +101,8 @@ def plain(code: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cpp_blocks_are_parts_of_the_tree(name):
-    shown = [b for b in blocks_of((ROOT / name).read_text()) if b.language in ("cpp", "cmake")]
-    suffixes = (".cpp", ".h", ".inc", "CMakeLists.txt")
+    shown = [b for b in blocks_of((ROOT / name).read_text()) if b.language in ("cpp", "c", "cmake")]
+    suffixes = (".cpp", ".c", ".h", ".inc", "CMakeLists.txt")
     folders = [ROOT / "melix", ROOT / "examples"]
     sources = [p for f in folders if shown for p in f.rglob("*") if p.name.endswith(suffixes)]
     texts = ["\n" + plain(p.read_text()) for p in sources]

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("MELIX_BUILD_DIR", ROOT / "build/release"))
 VERSION = re.search(r'MELIX_VERSION "(.*)"', (ROOT / "melix/core/version.h").read_text()).group(1)
@@ -20,10 +22,20 @@ def run(*command, **options) -> str:
     return done.stdout
 
 
-def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path):
+@pytest.mark.parametrize("example", ["cpp", "c"])
+def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path, example):
     prefix, build = tmp_path / "prefix", tmp_path / "build"
     run("cmake", "--install", BUILD, "--prefix", prefix)
-    run("cmake", "-G", "Ninja", "-S", ROOT / "examples/cpp", "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
+    run(
+        "cmake",
+        "-G",
+        "Ninja",
+        "-S",
+        ROOT / "examples" / example,
+        "-B",
+        build,
+        f"-DCMAKE_PREFIX_PATH={prefix}",
+    )
     run("cmake", "--build", build)
     programs = [f for f in build.iterdir() if f.is_file() and os.access(f, os.X_OK)]
     assert programs

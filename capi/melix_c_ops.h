@@ -1,0 +1,853 @@
+// The operations of melix in C, made by tools/bindgen_c.py from the headers in melix/ops. Include melix_c.h.
+// What is optional may be NULL; a list is an address and its number of elements.
+#pragma once
+
+#include <melix_c.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- argreduce ----
+
+/// Place (uint32) of the largest element along an axis; in the flattened array, without one. The first one, if there
+/// are several. NaN counts as larger than all numbers.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_argmax(melix_array* out, melix_array a, const int* axis, bool keepdims,
+                                      melix_stream stream);
+
+/// Place (uint32) of the smallest element along an axis; in the flattened array, without one. The first one, if there
+/// are several. NaN counts as smaller than all numbers.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_argmin(melix_array* out, melix_array a, const int* axis, bool keepdims,
+                                      melix_stream stream);
+
+/// The smallest and the largest element along axes (all by default): min(a) and max(a).
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_minmax(melix_arrays* out, melix_array a, const int* axis, size_t axis_size,
+                                      bool keepdims, melix_stream stream);
+
+// ---- arrange ----
+
+/// The arrays one behind the other along an axis; without one, they are flattened first. Their shapes must be equal but
+/// for that axis, dtypes are promoted.
+/// Default in C++: axis = 0.
+MELIX_C_API melix_status melix_concatenate(melix_array* out, const melix_array* arrays, size_t arrays_size,
+                                           const int* axis, melix_stream stream);
+
+/// The arrays, which have one shape, along a new axis of the result.
+/// Default in C++: axis = 0.
+MELIX_C_API melix_status melix_stack(melix_array* out, const melix_array* arrays, size_t arrays_size,
+                                     const int* axis, melix_stream stream);
+
+/// The array in parts along an axis: so many equal ones, or cut before each of the given indices. The parts are windows
+/// on the same memory.
+/// Default in C++: axis = 0.
+MELIX_C_API melix_status melix_split(melix_arrays* out, melix_array a, int64_t indices_or_sections, int axis,
+                                     melix_stream stream);
+
+/// The array in parts along an axis: so many equal ones, or cut before each of the given indices. The parts are windows
+/// on the same memory.
+/// Default in C++: axis = 0.
+MELIX_C_API melix_status melix_split_list(melix_arrays* out, melix_array a,
+                                          const int64_t* indices_or_sections, size_t indices_or_sections_size,
+                                          int axis, melix_stream stream);
+
+/// The arrays of which this one is the stack along an axis.
+/// Default in C++: axis = 0.
+MELIX_C_API melix_status melix_unstack(melix_arrays* out, melix_array x, int axis, melix_stream stream);
+
+/// The array with elements added at both ends of its axes. `mode` says which: "constant" `constant_values`, one number;
+/// "edge" the outermost element; "reflect" and "symmetric" the array mirrored at its ends, without or with the
+/// outermost element, as often as needed.
+/// Default in C++: mode = "constant", constant_values = 0.
+MELIX_C_API melix_status melix_pad(melix_array* out, melix_array a, const int64_t (*pad_width)[2],
+                                   size_t pad_width_size, const char* mode, melix_array constant_values,
+                                   melix_stream stream);
+
+/// The array repeated as a whole `reps` times along each axis, the last number for the last axis.
+MELIX_C_API melix_status melix_tile(melix_array* out, melix_array a, const int64_t* reps, size_t reps_size,
+                                    melix_stream stream);
+
+/// Every element repeated `repeats` times along an axis; without one, of the flattened array.
+MELIX_C_API melix_status melix_repeat(melix_array* out, melix_array array, int64_t repeats, const int* axis,
+                                      melix_stream stream);
+
+/// The array with the order of the elements reversed along axes (all by default). A window on the same memory.
+MELIX_C_API melix_status melix_flip(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                    melix_stream stream);
+
+/// The elements moved along axes by `shift` places; those that leave one end come in at the other. Without an axis, the
+/// flattened array is rolled by the sum of the shifts. One shift serves several axes.
+MELIX_C_API melix_status melix_roll(melix_array* out, melix_array a, const int64_t* shift, size_t shift_size,
+                                    const int* axis, size_t axis_size, melix_stream stream);
+
+/// Axes permuted (see transpose).
+MELIX_C_API melix_status melix_permute_dims(melix_array* out, melix_array a, const int* axes,
+                                            size_t axes_size, melix_stream stream);
+
+/// The last two axes exchanged.
+MELIX_C_API melix_status melix_matrix_transpose(melix_array* out, melix_array a, melix_stream stream);
+
+/// Differences of neighbours along an axis, taken `n` times. Booleans differ where they are not equal.
+/// Default in C++: n = 1, axis = -1.
+MELIX_C_API melix_status melix_diff(melix_array* out, melix_array a, int64_t n, int axis,
+                                    melix_stream stream);
+
+// ---- creation ----
+
+/// An array of the given shape filled with `vals`, which broadcast to it, as `dtype` (by default that of `vals`).
+MELIX_C_API melix_status melix_full(melix_array* out, const int64_t* shape, size_t shape_size,
+                                    melix_array vals, const melix_dtype* dtype, melix_stream stream);
+
+/// An array of zeros.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_zeros(melix_array* out, const int64_t* shape, size_t shape_size,
+                                     melix_dtype dtype, melix_stream stream);
+
+/// An array of ones.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_ones(melix_array* out, const int64_t* shape, size_t shape_size,
+                                    melix_dtype dtype, melix_stream stream);
+
+/// An array whose values do not matter. They are zeros.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_empty(melix_array* out, const int64_t* shape, size_t shape_size,
+                                     melix_dtype dtype, melix_stream stream);
+
+/// An array of the shape of `a` (and its dtype, unless one is given) filled with `vals`, which broadcast to it.
+MELIX_C_API melix_status melix_full_like(melix_array* out, melix_array a, melix_array vals,
+                                         const melix_dtype* dtype, melix_stream stream);
+
+/// Zeros of the shape of `a` (and its dtype, unless one is given).
+MELIX_C_API melix_status melix_zeros_like(melix_array* out, melix_array a, const melix_dtype* dtype,
+                                          melix_stream stream);
+
+/// Ones of the shape of `a` (and its dtype, unless one is given).
+MELIX_C_API melix_status melix_ones_like(melix_array* out, melix_array a, const melix_dtype* dtype,
+                                         melix_stream stream);
+
+/// An array of the shape of `a` (and its dtype, unless one is given) whose values do not matter. They are zeros.
+MELIX_C_API melix_status melix_empty_like(melix_array* out, melix_array a, const melix_dtype* dtype,
+                                          melix_stream stream);
+
+/// The numbers start, start + step, ... before stop. With one number, it is the stop and the range begins at 0.
+///
+/// The dtype is float32 if one of the numbers is a float, else int32, or int64 where int32 cannot hold one of them. For
+/// an integer dtype the step is the difference of the first two elements after conversion. Element i is
+/// start + i * step, rounded once: errors do not add up.
+MELIX_C_API melix_status melix_arange(melix_array* out, const melix_number* start, const melix_number* stop,
+                                      const melix_number* step, const melix_dtype* dtype,
+                                      melix_stream stream);
+
+/// `num` numbers at equal distances from `start` to `stop`, which is the last of them unless `endpoint` is false.
+/// Default in C++: num = 50, endpoint = true, dtype = float32.
+MELIX_C_API melix_status melix_linspace(melix_array* out, double start, double stop, int64_t num,
+                                        bool endpoint, melix_dtype dtype, melix_stream stream);
+
+/// The (n, m) matrix with ones on diagonal `k` (0: the main one, above it for positive numbers) and zeros elsewhere.
+/// Without `m` it is square.
+/// Default in C++: k = 0, dtype = float32.
+MELIX_C_API melix_status melix_eye(melix_array* out, int64_t n, const int64_t* m, int64_t k,
+                                   melix_dtype dtype, melix_stream stream);
+
+/// The identity matrix of n rows.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_identity(melix_array* out, int64_t n, melix_dtype dtype, melix_stream stream);
+
+/// The (n, m) matrix with ones on and below diagonal `k` and zeros above. Without `m` it is square.
+/// Default in C++: k = 0, dtype = float32.
+MELIX_C_API melix_status melix_tri(melix_array* out, int64_t n, const int64_t* m, int64_t k,
+                                   melix_dtype dtype, melix_stream stream);
+
+/// Coordinates on a grid: result i varies along its own axis as argument i (flattened) does, and not along the others.
+/// Indexing "xy" gives the first two axes in the order of a picture (rows of the second argument), "ij" in the order of
+/// the arguments. Sparse results have length 1 along all axes but their own.
+/// Default in C++: sparse = false, indexing = "xy".
+MELIX_C_API melix_status melix_meshgrid(melix_arrays* out, const melix_array* arrays, size_t arrays_size,
+                                        bool sparse, const char* indexing, melix_stream stream);
+
+// ---- diagonal ----
+
+/// The diagonals of the matrices along two axes, which are removed; the diagonal is the last axis of the result.
+/// `offset` counts from the main diagonal, to the right for positive numbers. The result is a window on the same
+/// memory.
+/// Default in C++: offset = 0, axis1 = 0, axis2 = 1.
+MELIX_C_API melix_status melix_diagonal(melix_array* out, melix_array a, int64_t offset, int axis1, int axis2,
+                                        melix_stream stream);
+
+/// Diagonal `k` of a matrix, or for an array of one dimension the square matrix with that diagonal and zeros elsewhere.
+/// Default in C++: k = 0.
+MELIX_C_API melix_status melix_diag(melix_array* out, melix_array a, int64_t k, melix_stream stream);
+
+/// Sums along diagonals (see diagonal), of the elements as `dtype` if one is given.
+/// Default in C++: offset = 0, axis1 = 0, axis2 = 1.
+MELIX_C_API melix_status melix_trace(melix_array* out, melix_array a, int64_t offset, int axis1, int axis2,
+                                     const melix_dtype* dtype, melix_stream stream);
+
+/// The matrices along the last two axes with zeros above diagonal `k`.
+/// Default in C++: k = 0.
+MELIX_C_API melix_status melix_tril(melix_array* out, melix_array x, int64_t k, melix_stream stream);
+
+/// The matrices along the last two axes with zeros below diagonal `k`.
+/// Default in C++: k = 0.
+MELIX_C_API melix_status melix_triu(melix_array* out, melix_array x, int64_t k, melix_stream stream);
+
+// ---- einsum ----
+
+/// Sums of products over labelled axes: "ij,jk->ik" is a matrix product. Each operand has a letter for each axis;
+/// letters that are not in the output are summed over, and a letter twice in one operand takes the diagonal. "..."
+/// stands for all axes without a letter, which broadcast. Without "->" the output is the ellipsis and the letters
+/// that occur once, in alphabetical order. Axes of length 1 broadcast. Operands meet two at a time, in the order of
+/// einsum_path.
+MELIX_C_API melix_status melix_einsum(melix_array* out, const char* subscripts, const melix_array* operands,
+                                      size_t operands_size, melix_stream stream);
+
+// ---- elementwise ----
+
+/// Absolute value; the modulus of complex numbers.
+MELIX_C_API melix_status melix_abs(melix_array* out, melix_array a, melix_stream stream);
+
+/// The opposite number. Not defined for booleans.
+MELIX_C_API melix_status melix_negative(melix_array* out, melix_array a, melix_stream stream);
+
+/// -1, 0 or 1 (z / abs(z) for complex numbers).
+MELIX_C_API melix_status melix_sign(melix_array* out, melix_array a, melix_stream stream);
+
+/// The square.
+MELIX_C_API melix_status melix_square(melix_array* out, melix_array a, melix_stream stream);
+
+/// Square root.
+MELIX_C_API melix_status melix_sqrt(melix_array* out, melix_array a, melix_stream stream);
+
+/// One over the square root.
+MELIX_C_API melix_status melix_rsqrt(melix_array* out, melix_array a, melix_stream stream);
+
+/// One over the argument.
+MELIX_C_API melix_status melix_reciprocal(melix_array* out, melix_array a, melix_stream stream);
+
+/// Smallest whole number not below. Integers are returned as they are.
+MELIX_C_API melix_status melix_ceil(melix_array* out, melix_array a, melix_stream stream);
+
+/// Largest whole number not above. Integers are returned as they are.
+MELIX_C_API melix_status melix_floor(melix_array* out, melix_array a, melix_stream stream);
+
+/// The whole part, rounded towards zero. Integers are returned as they are.
+MELIX_C_API melix_status melix_trunc(melix_array* out, melix_array a, melix_stream stream);
+
+/// Sum.
+MELIX_C_API melix_status melix_add(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Difference.
+MELIX_C_API melix_status melix_subtract(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Product.
+MELIX_C_API melix_status melix_multiply(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Quotient. Integers are divided as float32.
+MELIX_C_API melix_status melix_divide(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Quotient rounded down. Integer division by zero gives 0.
+MELIX_C_API melix_status melix_floor_divide(melix_array* out, melix_array a, melix_array b,
+                                            melix_stream stream);
+
+/// Remainder of the division rounded down: it has the sign of the divisor. Integers by zero give 0.
+MELIX_C_API melix_status melix_remainder(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// a to the power of b. An integer to a negative power gives 0, but for 1 and -1.
+MELIX_C_API melix_status melix_power(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// The larger of two; NaN if either is NaN. Where both are equal the gradient goes to the second.
+MELIX_C_API melix_status melix_maximum(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// The smaller of two; NaN if either is NaN. Where both are equal the gradient goes to the second.
+MELIX_C_API melix_status melix_minimum(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// e to the power of the argument.
+MELIX_C_API melix_status melix_exp(melix_array* out, melix_array a, melix_stream stream);
+
+/// exp(x) - 1, precise for small x.
+MELIX_C_API melix_status melix_expm1(melix_array* out, melix_array a, melix_stream stream);
+
+/// Natural logarithm.
+MELIX_C_API melix_status melix_log(melix_array* out, melix_array a, melix_stream stream);
+
+/// log(1 + x), precise for small x.
+MELIX_C_API melix_status melix_log1p(melix_array* out, melix_array a, melix_stream stream);
+
+/// Logarithm to base 2.
+MELIX_C_API melix_status melix_log2(melix_array* out, melix_array a, melix_stream stream);
+
+/// Logarithm to base 10.
+MELIX_C_API melix_status melix_log10(melix_array* out, melix_array a, melix_stream stream);
+
+/// 1 / (1 + exp(-x)).
+MELIX_C_API melix_status melix_sigmoid(melix_array* out, melix_array a, melix_stream stream);
+
+/// log(exp(a) + exp(b)) without overflow.
+MELIX_C_API melix_status melix_logaddexp(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Sine, of radians.
+MELIX_C_API melix_status melix_sin(melix_array* out, melix_array a, melix_stream stream);
+
+/// Cosine, of radians.
+MELIX_C_API melix_status melix_cos(melix_array* out, melix_array a, melix_stream stream);
+
+/// Tangent, of radians.
+MELIX_C_API melix_status melix_tan(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse sine, in radians.
+MELIX_C_API melix_status melix_arcsin(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse cosine, in radians.
+MELIX_C_API melix_status melix_arccos(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse tangent, in radians.
+MELIX_C_API melix_status melix_arctan(melix_array* out, melix_array a, melix_stream stream);
+
+/// Hyperbolic sine.
+MELIX_C_API melix_status melix_sinh(melix_array* out, melix_array a, melix_stream stream);
+
+/// Hyperbolic cosine.
+MELIX_C_API melix_status melix_cosh(melix_array* out, melix_array a, melix_stream stream);
+
+/// Hyperbolic tangent.
+MELIX_C_API melix_status melix_tanh(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse hyperbolic sine.
+MELIX_C_API melix_status melix_arcsinh(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse hyperbolic cosine.
+MELIX_C_API melix_status melix_arccosh(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse hyperbolic tangent.
+MELIX_C_API melix_status melix_arctanh(melix_array* out, melix_array a, melix_stream stream);
+
+/// Angle of the point (b, a), in radians from -pi to pi.
+MELIX_C_API melix_status melix_arctan2(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// The error function.
+MELIX_C_API melix_status melix_erf(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse of the error function.
+MELIX_C_API melix_status melix_erfinv(melix_array* out, melix_array a, melix_stream stream);
+
+/// Complex conjugate.
+MELIX_C_API melix_status melix_conjugate(melix_array* out, melix_array a, melix_stream stream);
+
+/// Real part.
+MELIX_C_API melix_status melix_real(melix_array* out, melix_array a, melix_stream stream);
+
+/// Imaginary part.
+MELIX_C_API melix_status melix_imag(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether a == b.
+MELIX_C_API melix_status melix_equal(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Whether a != b.
+MELIX_C_API melix_status melix_not_equal(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Whether a < b.
+MELIX_C_API melix_status melix_less(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Whether a <= b.
+MELIX_C_API melix_status melix_less_equal(melix_array* out, melix_array a, melix_array b,
+                                          melix_stream stream);
+
+/// Whether a > b.
+MELIX_C_API melix_status melix_greater(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Whether a >= b.
+MELIX_C_API melix_status melix_greater_equal(melix_array* out, melix_array a, melix_array b,
+                                             melix_stream stream);
+
+/// Whether the value is not a number.
+MELIX_C_API melix_status melix_isnan(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether the value is infinite.
+MELIX_C_API melix_status melix_isinf(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether the value is neither infinite nor NaN.
+MELIX_C_API melix_status melix_isfinite(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether the value is +infinity.
+MELIX_C_API melix_status melix_isposinf(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether the value is -infinity.
+MELIX_C_API melix_status melix_isneginf(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether the value is zero (false).
+MELIX_C_API melix_status melix_logical_not(melix_array* out, melix_array a, melix_stream stream);
+
+/// Whether both are true.
+MELIX_C_API melix_status melix_logical_and(melix_array* out, melix_array a, melix_array b,
+                                           melix_stream stream);
+
+/// Whether one is true.
+MELIX_C_API melix_status melix_logical_or(melix_array* out, melix_array a, melix_array b,
+                                          melix_stream stream);
+
+/// Whether exactly one is true.
+MELIX_C_API melix_status melix_logical_xor(melix_array* out, melix_array a, melix_array b,
+                                           melix_stream stream);
+
+/// Every bit inverted; logical not for booleans.
+MELIX_C_API melix_status melix_bitwise_invert(melix_array* out, melix_array a, melix_stream stream);
+
+/// Bits set in both.
+MELIX_C_API melix_status melix_bitwise_and(melix_array* out, melix_array a, melix_array b,
+                                           melix_stream stream);
+
+/// Bits set in either.
+MELIX_C_API melix_status melix_bitwise_or(melix_array* out, melix_array a, melix_array b,
+                                          melix_stream stream);
+
+/// Bits set in exactly one.
+MELIX_C_API melix_status melix_bitwise_xor(melix_array* out, melix_array a, melix_array b,
+                                           melix_stream stream);
+
+/// a shifted left by b bits; 0 when b is the width or more.
+MELIX_C_API melix_status melix_left_shift(melix_array* out, melix_array a, melix_array b,
+                                          melix_stream stream);
+
+/// a shifted right by b bits; 0 (the sign, for signed types) when b is the width or more.
+MELIX_C_API melix_status melix_right_shift(melix_array* out, melix_array a, melix_array b,
+                                           melix_stream stream);
+
+/// The array converted to a dtype: floats to integers truncate and saturate (NaN is 0), integers wrap, anything
+/// but zero is true, complex numbers lose their imaginary part. An array of that dtype already is returned as it is.
+MELIX_C_API melix_status melix_astype(melix_array* out, melix_array a, melix_dtype dtype,
+                                      melix_stream stream);
+
+/// Elements of `x` where the condition is true, of `y` elsewhere. All three broadcast together.
+MELIX_C_API melix_status melix_where(melix_array* out, melix_array condition, melix_array x, melix_array y,
+                                     melix_stream stream);
+
+/// Values limited to [a_min, a_max]; either limit may be missing, not both.
+MELIX_C_API melix_status melix_clip(melix_array* out, melix_array a, melix_array a_min, melix_array a_max,
+                                    melix_stream stream);
+
+/// Nearest number of so many decimals (of tens, for negative `decimals`); halves to the even one.
+/// Default in C++: decimals = 0.
+MELIX_C_API melix_status melix_round(melix_array* out, melix_array a, int decimals, melix_stream stream);
+
+/// The argument itself.
+MELIX_C_API melix_status melix_positive(melix_array* out, melix_array a, melix_stream stream);
+
+/// Radians as degrees.
+MELIX_C_API melix_status melix_degrees(melix_array* out, melix_array a, melix_stream stream);
+
+/// Degrees as radians.
+MELIX_C_API melix_status melix_radians(melix_array* out, melix_array a, melix_stream stream);
+
+/// The quotient rounded down and the remainder: floor_divide(a, b) and remainder(a, b).
+MELIX_C_API melix_status melix_divmod(melix_arrays* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Whether |a - b| <= atol + rtol * |b| elementwise; infinities of one sign are close. NaNs are close to each other
+/// only with `equal_nan`.
+/// Default in C++: rtol = 1e-5, atol = 1e-8, equal_nan = false.
+MELIX_C_API melix_status melix_isclose(melix_array* out, melix_array a, melix_array b, double rtol,
+                                       double atol, bool equal_nan, melix_stream stream);
+
+/// NaN replaced by `nan`, infinities by `posinf` and `neginf` (by default the largest finite values).
+/// Default in C++: nan = 0.0.
+MELIX_C_API melix_status melix_nan_to_num(melix_array* out, melix_array a, double nan, const double* posinf,
+                                          const double* neginf, melix_stream stream);
+
+/// Complex conjugate.
+MELIX_C_API melix_status melix_conj(melix_array* out, melix_array a, melix_stream stream);
+
+// ---- gather ----
+
+/// The elements, rows, ... that an array of integers names along an axis; of the flattened array, without an axis. The
+/// dimensions of `indices` stand in the result where the axis was.
+MELIX_C_API melix_status melix_take(melix_array* out, melix_array a, melix_array indices, const int* axis,
+                                    melix_stream stream);
+
+/// The element of each row that `indices` names: result[i, j, k] = a[i, indices[i, j, k], k] for axis 1. Both arrays
+/// broadcast against each other in the other axes; without an axis, `a` is flattened.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_take_along_axis(melix_array* out, melix_array a, melix_array indices,
+                                               const int* axis, melix_stream stream);
+
+// ---- matmul ----
+
+/// Matrix product of the last two axes; the axes before them broadcast. A vector (one axis) is a row on the left and a
+/// column on the right, and its axis is left out of the result.
+MELIX_C_API melix_status melix_matmul(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// alpha * (a @ b) + beta * c, rounded once. c broadcasts to the shape of the product. For integers alpha and beta are
+/// whole numbers.
+/// Default in C++: alpha = 1.0, beta = 1.0.
+MELIX_C_API melix_status melix_addmm(melix_array* out, melix_array c, melix_array a, melix_array b,
+                                     double alpha, double beta, melix_stream stream);
+
+/// Inner product of vectors; of more axes, sums of products over the last ones: (..., K) and (---, K) give (..., ---).
+/// With a scalar it is the product.
+MELIX_C_API melix_status melix_inner(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Products of every element of a with every element of b, both flattened.
+MELIX_C_API melix_status melix_outer(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Sums of conj(a) * b along an axis; the other axes broadcast.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_vecdot(melix_array* out, melix_array a, melix_array b, int axis,
+                                      melix_stream stream);
+
+/// Kronecker product: every element of a times the whole of b, in blocks.
+MELIX_C_API melix_status melix_kron(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// Sums of products over pairs of axes: the last `axes` axes of a with the first ones of b, or axes[0] of a with
+/// axes[1] of b. The other axes follow each other in the result, those of a first.
+/// Default in C++: axes = 2.
+MELIX_C_API melix_status melix_tensordot(melix_array* out, melix_array a, melix_array b, int axes,
+                                         melix_stream stream);
+
+/// Sums of products over pairs of axes: the last `axes` axes of a with the first ones of b, or axes[0] of a with
+/// axes[1] of b. The other axes follow each other in the result, those of a first.
+/// Default in C++: axes = 2.
+MELIX_C_API melix_status melix_tensordot_list(melix_array* out, melix_array a, melix_array b,
+                                              const int* const* axes, const size_t* axes_sizes,
+                                              size_t axes_size, melix_stream stream);
+
+// ---- random ----
+
+/// The key that belongs to a seed.
+MELIX_C_API melix_status melix_random_key(melix_array* out, uint64_t seed);
+
+/// Restarts the sequence of keys that functions without a key take.
+MELIX_C_API melix_status melix_random_seed(uint64_t seed);
+
+/// `num` keys made from one, as an array (num, 2).
+/// Default in C++: num = 2.
+MELIX_C_API melix_status melix_random_split(melix_array* out, melix_array key, int64_t num,
+                                            melix_stream stream);
+
+/// Random bits: unsigned integers of `width` bytes (1, 2, 4 or 8).
+/// Default in C++: width = 4.
+MELIX_C_API melix_status melix_random_bits(melix_array* out, const int64_t* shape, size_t shape_size,
+                                           int width, melix_array key, melix_stream stream);
+
+/// Numbers of a floating dtype evenly distributed in [low, high), which broadcast to `shape`.
+/// Default in C++: low = 0, high = 1, dtype = float32.
+MELIX_C_API melix_status melix_random_uniform(melix_array* out, melix_array low, melix_array high,
+                                              const int64_t* shape, size_t shape_size, melix_dtype dtype,
+                                              melix_array key, melix_stream stream);
+
+/// Normally distributed numbers of a floating dtype or complex64, with mean `loc` (0) and standard deviation `scale`
+/// (1). Real and imaginary parts of complex numbers have variance 1/2 each.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_random_normal(melix_array* out, const int64_t* shape, size_t shape_size,
+                                             melix_dtype dtype, melix_array loc, melix_array scale,
+                                             melix_array key, melix_stream stream);
+
+/// Vectors of normally distributed numbers with means (..., n) and covariance matrices (..., n, n), which must be
+/// positive semi-definite (not checked; only their lower triangles are read). `shape` is that of the batch, by default
+/// the one that means and matrices broadcast to.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_random_multivariate_normal(melix_array* out, melix_array mean, melix_array cov,
+                                                          const int64_t* shape, size_t shape_size,
+                                                          melix_dtype dtype, melix_array key,
+                                                          melix_stream stream);
+
+/// Integers evenly distributed in [low, high), which broadcast to `shape`. They are drawn in float32: of an interval
+/// wider than 2^24 not every integer can come.
+/// Default in C++: dtype = int32.
+MELIX_C_API melix_status melix_random_randint(melix_array* out, melix_array low, melix_array high,
+                                              const int64_t* shape, size_t shape_size, melix_dtype dtype,
+                                              melix_array key, melix_stream stream);
+
+/// Booleans that are true with probability `p`, which broadcasts to `shape` (by default its own).
+/// Default in C++: p = 0.5.
+MELIX_C_API melix_status melix_random_bernoulli(melix_array* out, melix_array p, const int64_t* shape,
+                                                size_t shape_size, melix_array key, melix_stream stream);
+
+/// Numbers of the standard normal distribution cut off outside of [lower, upper], which broadcast to `shape`.
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_random_truncated_normal(melix_array* out, melix_array lower, melix_array upper,
+                                                       const int64_t* shape, size_t shape_size,
+                                                       melix_dtype dtype, melix_array key,
+                                                       melix_stream stream);
+
+/// Numbers of the standard Gumbel distribution, -log(-log(u)).
+/// Default in C++: dtype = float32.
+MELIX_C_API melix_status melix_random_gumbel(melix_array* out, const int64_t* shape, size_t shape_size,
+                                             melix_dtype dtype, melix_array key, melix_stream stream);
+
+/// Indices along an axis, each as likely as its element of softmax(logits), as uint32. The result has the shape of
+/// `logits` without the axis; or `shape`, to which that broadcasts; or that with `num_samples` as one more axis at the
+/// end.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_random_categorical(melix_array* out, melix_array logits, int axis,
+                                                  const int64_t* shape, size_t shape_size,
+                                                  const int64_t* num_samples, melix_array key,
+                                                  melix_stream stream);
+
+/// Numbers of the Laplace distribution around `loc` with scale `scale`.
+/// Default in C++: dtype = float32, loc = 0.0, scale = 1.0.
+MELIX_C_API melix_status melix_random_laplace(melix_array* out, const int64_t* shape, size_t shape_size,
+                                              melix_dtype dtype, double loc, double scale, melix_array key,
+                                              melix_stream stream);
+
+/// The numbers below x in random order, as uint32; or the array x with its parts along an axis in random order.
+/// Default in C++: axis = 0.
+MELIX_C_API melix_status melix_random_permutation(melix_array* out, melix_array x, int axis, melix_array key,
+                                                  melix_stream stream);
+
+// ---- reduce ----
+
+/// Sum along axes (all by default). bool and small integers add up in 32 bits, 16-bit floats in float32, rounded once.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_sum(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, melix_stream stream);
+
+/// Product along axes.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_prod(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                    bool keepdims, melix_stream stream);
+
+/// Largest element along axes; NaN if there is one.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_max(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, melix_stream stream);
+
+/// Smallest element along axes; NaN if there is one.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_min(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, melix_stream stream);
+
+/// Whether all elements along axes are true (not zero).
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_all(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, melix_stream stream);
+
+/// Whether any element along axes is true (not zero).
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_any(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, melix_stream stream);
+
+/// Arithmetic mean along axes. Integers and bool give float32; 16-bit floats are summed in float32.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_mean(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                    bool keepdims, melix_stream stream);
+
+/// Variance along axes: the sum of squared distances from the mean over n - ddof.
+/// Default in C++: keepdims = false, ddof = 0.
+MELIX_C_API melix_status melix_var(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, int ddof, melix_stream stream);
+
+/// Standard deviation along axes: the root of the variance.
+/// Default in C++: keepdims = false, ddof = 0.
+MELIX_C_API melix_status melix_std(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                   bool keepdims, int ddof, melix_stream stream);
+
+/// log(sum(exp(a))) along axes, without overflow.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_logsumexp(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                         bool keepdims, melix_stream stream);
+
+/// Number of elements that are not zero, along axes, as int32.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_count_nonzero(melix_array* out, melix_array a, const int* axis,
+                                             size_t axis_size, bool keepdims, melix_stream stream);
+
+/// Whether all elements are close (see isclose): a boolean scalar.
+/// Default in C++: rtol = 1e-5, atol = 1e-8, equal_nan = false.
+MELIX_C_API melix_status melix_allclose(melix_array* out, melix_array a, melix_array b, double rtol,
+                                        double atol, bool equal_nan, melix_stream stream);
+
+/// Whether both arrays have one shape and equal elements: a boolean scalar. NaNs are equal only with `equal_nan`.
+/// Default in C++: equal_nan = false.
+MELIX_C_API melix_status melix_array_equal(melix_array* out, melix_array a, melix_array b, bool equal_nan,
+                                           melix_stream stream);
+
+// ---- scan ----
+
+/// Cumulative sum along an axis (of the flattened array, without one). `reverse` runs from the end; without `inclusive`
+/// element i holds the sum of the elements before it. The array is converted to `dtype` first, if there is one; bool is
+/// summed as int32, all other dtypes are kept. 16-bit floats and float32 add up in float64.
+/// Default in C++: reverse = false, inclusive = true.
+MELIX_C_API melix_status melix_cumsum(melix_array* out, melix_array a, const int* axis, bool reverse,
+                                      bool inclusive, const melix_dtype* dtype, melix_stream stream);
+
+/// Cumulative product along an axis (of the flattened array, without one). `reverse` runs from the end; without
+/// `inclusive` element i holds the product of the elements before it. The array is converted to `dtype` first, if there
+/// is one.
+/// Default in C++: reverse = false, inclusive = true.
+MELIX_C_API melix_status melix_cumprod(melix_array* out, melix_array a, const int* axis, bool reverse,
+                                       bool inclusive, const melix_dtype* dtype, melix_stream stream);
+
+/// Cumulative maximum along an axis (of the flattened array, without one); NaN from the first NaN on. `reverse` runs
+/// from the end; without `inclusive` element i holds the maximum of the elements before it, the first one the lowest
+/// number.
+/// Default in C++: reverse = false, inclusive = true.
+MELIX_C_API melix_status melix_cummax(melix_array* out, melix_array a, const int* axis, bool reverse,
+                                      bool inclusive, melix_stream stream);
+
+/// Cumulative minimum along an axis (of the flattened array, without one); NaN from the first NaN on. `reverse` runs
+/// from the end; without `inclusive` element i holds the minimum of the elements before it, the first one the highest
+/// number.
+/// Default in C++: reverse = false, inclusive = true.
+MELIX_C_API melix_status melix_cummin(melix_array* out, melix_array a, const int* axis, bool reverse,
+                                      bool inclusive, melix_stream stream);
+
+/// Logarithm of the cumulative sum of exponentials along an axis (of the flattened array, without one), without
+/// overflow. `reverse` runs from the end; without `inclusive` element i holds that of the elements before it, the first
+/// one -infinity. Integers and bool give float32.
+/// Default in C++: reverse = false, inclusive = true.
+MELIX_C_API melix_status melix_logcumsumexp(melix_array* out, melix_array a, const int* axis, bool reverse,
+                                            bool inclusive, melix_stream stream);
+
+// ---- scatter ----
+
+/// The array with values put where `indices` names, in each row: for axis 1 result[i, indices[i, j, k], k] =
+/// values[i, j, k]. Indices broadcast to the array in the other axes, values to the indices; without an axis, the array
+/// is flattened for the writing.
+MELIX_C_API melix_status melix_put_along_axis(melix_array* out, melix_array a, melix_array indices,
+                                              melix_array values, const int* axis, melix_stream stream);
+
+// ---- shape ----
+
+/// The same elements, in row-major order, in another shape. One dimension may be -1: it follows from the others.
+MELIX_C_API melix_status melix_reshape(melix_array* out, melix_array a, const int64_t* shape,
+                                       size_t shape_size, melix_stream stream);
+
+/// Axes permuted: result axis i is argument axis `axes[i]`. Without axes, their order is reversed.
+MELIX_C_API melix_status melix_transpose(melix_array* out, melix_array a, const int* axes, size_t axes_size,
+                                         melix_stream stream);
+
+/// The array repeated, without copying, to a shape that it broadcasts to.
+MELIX_C_API melix_status melix_broadcast_to(melix_array* out, melix_array a, const int64_t* shape,
+                                            size_t shape_size, melix_stream stream);
+
+/// Every array broadcast to the shape common to all.
+MELIX_C_API melix_status melix_broadcast_arrays(melix_arrays* out, const melix_array* arrays,
+                                                size_t arrays_size, melix_stream stream);
+
+/// Dimensions `start_axis` to `end_axis` joined into one.
+/// Default in C++: start_axis = 0, end_axis = -1.
+MELIX_C_API melix_status melix_flatten(melix_array* out, melix_array a, int start_axis, int end_axis,
+                                       melix_stream stream);
+
+/// One axis split into the given shape, of which one dimension may be -1.
+MELIX_C_API melix_status melix_unflatten(melix_array* out, melix_array a, int axis, const int64_t* shape,
+                                         size_t shape_size, melix_stream stream);
+
+/// The array without the given axes, which must have length 1; without axes, without all that have.
+MELIX_C_API melix_status melix_squeeze(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                       melix_stream stream);
+
+/// The array with new axes of length 1 at the given places of the result.
+MELIX_C_API melix_status melix_expand_dims(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                           melix_stream stream);
+
+/// One axis moved to another place, the others in order.
+MELIX_C_API melix_status melix_moveaxis(melix_array* out, melix_array a, int source, int destination,
+                                        melix_stream stream);
+
+/// Two axes exchanged.
+MELIX_C_API melix_status melix_swapaxes(melix_array* out, melix_array a, int axis1, int axis2,
+                                        melix_stream stream);
+
+/// Arrays of at least one, two or three dimensions: axes of length 1 are added as NumPy does.
+MELIX_C_API melix_status melix_atleast_1d(melix_array* out, melix_array a, melix_stream stream);
+
+/// Arrays of at least one, two or three dimensions: axes of length 1 are added as NumPy does.
+MELIX_C_API melix_status melix_atleast_2d(melix_array* out, melix_array a, melix_stream stream);
+
+/// Arrays of at least one, two or three dimensions: axes of length 1 are added as NumPy does.
+MELIX_C_API melix_status melix_atleast_3d(melix_array* out, melix_array a, melix_stream stream);
+
+/// A window with the given shape and strides (in elements) from an offset on, over the elements in row-major order.
+/// Windows may overlap; gradients add up where they do. Reaching outside of the array is an error.
+/// Default in C++: offset = 0.
+MELIX_C_API melix_status melix_as_strided(melix_array* out, melix_array a, const int64_t* shape,
+                                          size_t shape_size, const int64_t* strides, size_t strides_size,
+                                          int64_t offset, melix_stream stream);
+
+/// The same bytes as another dtype; the last axis grows or shrinks when the sizes differ.
+MELIX_C_API melix_status melix_view(melix_array* out, melix_array a, melix_dtype dtype, melix_stream stream);
+
+/// The same values in row-major order without gaps; an array that is so already is shared.
+/// Default in C++: allow_col_major = false.
+MELIX_C_API melix_status melix_contiguous(melix_array* out, melix_array a, bool allow_col_major,
+                                          melix_stream stream);
+
+/// The value as a constant: no gradient flows through it.
+MELIX_C_API melix_status melix_stop_gradient(melix_array* out, melix_array a, melix_stream stream);
+
+// ---- slice ----
+
+/// The part of shape `slice_size` that begins at `start_indices` along `axes`, and at 0 along all others. The starts
+/// are values of an array: the same graph serves all of them.
+MELIX_C_API melix_status melix_slice(melix_array* out, melix_array a, melix_array start_indices,
+                                     const int* axes, size_t axes_size, const int64_t* slice_size,
+                                     size_t slice_size_size, melix_stream stream);
+
+/// The array with a part of the shape of `update` replaced by it. The part begins at `start_indices` along `axes`, and
+/// at 0 along all others; leading axes that the update does not have are filled as a whole.
+MELIX_C_API melix_status melix_slice_update(melix_array* out, melix_array a, melix_array update,
+                                            melix_array start_indices, const int* axes, size_t axes_size,
+                                            melix_stream stream);
+
+// ---- softmax ----
+
+/// exp(a) / sum(exp(a)) along axes (all by default), without overflow. Integers and bool give float32. 16-bit floats
+/// are computed in float32 and rounded once, with or without `precise`.
+/// Default in C++: precise = false.
+MELIX_C_API melix_status melix_softmax(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                       bool precise, melix_stream stream);
+
+// ---- sort ----
+
+/// The elements in ascending order along an axis; of the flattened array, without one. Stable; NaN comes last.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_sort(melix_array* out, melix_array a, const int* axis, melix_stream stream);
+
+/// The places (uint32) of the elements in ascending order along an axis; in the flattened array, without one. Stable:
+/// equal elements stand in the order of their places. NaN comes last.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_argsort(melix_array* out, melix_array a, const int* axis, melix_stream stream);
+
+/// The elements around the one that is at place `kth` when sorted (a negative place counts from the end): smaller ones
+/// come before it, larger ones behind. Both keep their order.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_partition(melix_array* out, melix_array a, int64_t kth, const int* axis,
+                                         melix_stream stream);
+
+/// The places (uint32) of the elements in the order of partition().
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_argpartition(melix_array* out, melix_array a, int64_t kth, const int* axis,
+                                            melix_stream stream);
+
+/// The `k` largest elements along an axis (of the flattened array, without one). The smallest of them comes first, the
+/// others follow in the order of their places. NaN counts as the largest.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_topk(melix_array* out, melix_array a, int64_t k, const int* axis,
+                                    melix_stream stream);
+
+/// Where `values` would stand in the sorted 1-d array, as uint32: with side "left" the number of elements that are
+/// less, with "right" of those that are not greater. NaN is greater than all numbers and equal to NaN.
+/// Default in C++: side = "left".
+MELIX_C_API melix_status melix_searchsorted(melix_array* out, melix_array sorted_sequence, melix_array values,
+                                            const char* side, melix_stream stream);
+
+/// The `size` smallest different elements of the flattened array, ascending; NaNs are all different. Where there are
+/// fewer, the rest is `fill_value`, by default the smallest element.
+///
+/// On request followed by: the place (uint32) of each one's first occurrence; for each element of `a` (in its shape)
+/// the place of its value among the results, at most size - 1; how often (int32) each occurs, 0 for what was filled up.
+/// Default in C++: return_index = false, return_inverse = false, return_counts = false.
+MELIX_C_API melix_status melix_unique(melix_arrays* out, melix_array a, int64_t size, bool return_index,
+                                      bool return_inverse, bool return_counts, melix_array fill_value,
+                                      melix_stream stream);
+
+/// The middle element along axes when sorted (all axes by default); of an even number the mean of the two in the
+/// middle. NaN if there is one. Integers and bool give float32.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_median(melix_array* out, melix_array a, const int* axis, size_t axis_size,
+                                      bool keepdims, melix_stream stream);
+
+#ifdef __cplusplus
+}
+#endif
