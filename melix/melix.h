@@ -6,6 +6,7 @@
 #include "melix/graph/node.h"
 #include "melix/ops/argreduce.h"
 #include "melix/ops/arrange.h"
+#include "melix/ops/conv.h"
 #include "melix/ops/creation.h"
 #include "melix/ops/diagonal.h"
 #include "melix/ops/einsum.h"

@@ -39,7 +39,8 @@ class Multiplication {
         sums_(TileProduct::sums(s_.dtype)),
         sum_bytes_(int64_t(size_of(sums_))) {
     choose_form();
-    grid_ = form_ == Form::tiles ? tile_grid(s_) : skinny_grid(s_, form_ == Form::skinny_rows);
+    grid_ = form_ == Form::tiles ? tile_grid(s_.m, s_.n, s_.k, s_.batches())
+                                 : skinny_grid(s_, form_ == Form::skinny_rows);
     direct_ = grid_.parts == 1 && !addend && s_.out.column == 1 && TileProduct::in_place(s_.dtype) &&
               (form_ == Form::tiles || s_.dtype != complex64);
   }

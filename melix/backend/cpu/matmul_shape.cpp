@@ -96,9 +96,9 @@ void ProductShape::transpose() {
 
 // Among the ways to cut into so many tasks (or half of it, where there is none), the one that reads and writes least:
 // each tile reads m + n vectors of k, and each part of k writes its sums and reads them again.
-ProductGrid tile_grid(const ProductShape& s) {
-  double work = double(s.m) * double(s.n) * double(s.k);
-  int64_t batches = std::max<int64_t>(s.batches(), 1);
+ProductGrid tile_grid(int64_t m, int64_t n, int64_t k, int64_t batches) {
+  double work = double(m) * double(n) * double(k);
+  batches = std::max<int64_t>(batches, 1);
   double wanted = std::max(std::min(work / kTaskWork, kFewTasks), work / kLargeTaskWork);
   wanted = std::min(wanted, double(up(kTasks, batches)));
   int64_t tasks = 1;
@@ -108,10 +108,10 @@ ProductGrid tile_grid(const ProductShape& s) {
     for (int64_t r = 1; r <= tasks; r *= 2) {
       for (int64_t c = 1; r * c <= tasks; c *= 2) {
         int64_t parts = tasks / r / c;
-        bool fits = (r == 1 || s.m / r >= 16) && (c == 1 || s.n / c >= 16) &&
-                    (parts == 1 || s.k / parts >= kShortestPart);
-        double sums = parts > 1 ? 8.0 * double(parts) * double(s.m) * double(s.n) : 0.0;
-        double cost = (double(c) * double(s.m) + double(r) * double(s.n)) * double(s.k) + sums;
+        bool fits =
+            (r == 1 || m / r >= 16) && (c == 1 || n / c >= 16) && (parts == 1 || k / parts >= kShortestPart);
+        double sums = parts > 1 ? 8.0 * double(parts) * double(m) * double(n) : 0.0;
+        double cost = (double(c) * double(m) + double(r) * double(n)) * double(k) + sums;
         if (!fits || (least >= 0 && cost >= least)) continue;
         least = cost, rows = r, columns = c;
       }
@@ -122,10 +122,10 @@ ProductGrid tile_grid(const ProductShape& s) {
     return std::min({length, up(up(length, pieces), 16) * 16, kLargestTile});
   };
   ProductGrid grid{
-      tile(s.m, rows), tile(s.n, columns), std::max<int64_t>(1, up(s.k, tasks / rows / columns)), 0, 0, 0};
-  grid.rows = up(s.m, grid.tile_m);
-  grid.columns = up(s.n, grid.tile_n);
-  grid.parts = std::max<int64_t>(1, up(s.k, grid.part_k));
+      tile(m, rows), tile(n, columns), std::max<int64_t>(1, up(k, tasks / rows / columns)), 0, 0, 0};
+  grid.rows = up(m, grid.tile_m);
+  grid.columns = up(n, grid.tile_n);
+  grid.parts = std::max<int64_t>(1, up(k, grid.part_k));
   return grid;
 }
 

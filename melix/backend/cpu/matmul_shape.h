@@ -44,8 +44,8 @@ struct ProductGrid {
   int64_t tasks() const { return rows * columns * parts; }
 };
 
-/// Tiles for the kernels of TileProduct.
-ProductGrid tile_grid(const ProductShape& shape);
+/// Tiles for the kernels of TileProduct: of so many products of one size.
+ProductGrid tile_grid(int64_t m, int64_t n, int64_t k, int64_t batches);
 /// Stripes of b for the kernels of skinny products; `by_rows`: rows of b are contiguous.
 ProductGrid skinny_grid(const ProductShape& shape, bool by_rows);
 

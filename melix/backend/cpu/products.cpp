@@ -36,19 +36,19 @@ Reading reading(const Factor& f, int64_t rows, int64_t columns) {
 
 template <class T>
 void gemm(GemmFn<T> function, const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* c,
-          int64_t row) {
+          int64_t row, bool add) {
   Reading x = reading(a, m, k), y = reading(b, k, n);
   function(BlasOrder::row_major, x.transpose, y.transpose, int(m), int(n), int(k), T(1),
-           static_cast<const T*>(a.data), x.stride, static_cast<const T*>(b.data), y.stride, T(0),
+           static_cast<const T*>(a.data), x.stride, static_cast<const T*>(b.data), y.stride, T(add ? 1 : 0),
            static_cast<T*>(c), int(row));
 }
 
 void complex_gemm(const Blas& blas, const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k,
-                  void* c, int64_t row) {
-  const complex64_t one(1), zero(0);
+                  void* c, int64_t row, bool add) {
+  const complex64_t one(1), before(add ? 1 : 0);
   Reading x = reading(a, m, k), y = reading(b, k, n);
   blas.cgemm(BlasOrder::row_major, x.transpose, y.transpose, int(m), int(n), int(k), &one, a.data, x.stride,
-             b.data, y.stride, &zero, c, int(row));
+             b.data, y.stride, &before, c, int(row));
 }
 
 }  // namespace
@@ -95,8 +95,9 @@ Dtype TileProduct::sums(Dtype dtype) {
 }
 
 void TileProduct::run(const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* into,
-                      int64_t row) {
+                      int64_t row, bool add) {
   if (k == 0) {
+    if (add) return;
     size_t bytes = size_of(sums(dtype_));
     for (int64_t i = 0; i < m; i++)
       std::memset(static_cast<char*>(into) + size_t(i * row) * bytes, 0, size_t(n) * bytes);
@@ -107,13 +108,13 @@ void TileProduct::run(const Factor& a, const Factor& b, int64_t m, int64_t n, in
   if (!blas_ || !fits) {
     void* panels = memory_.bytes(kPanelBytes);
     simd().product_tile(dtype_,
-                        {m, n, k, a.data, a.row, a.column, b.data, b.row, b.column, into, row, panels});
+                        {m, n, k, a.data, a.row, a.column, b.data, b.row, b.column, into, row, add, panels});
   } else if (dtype_ == float32) {
-    gemm(blas_->sgemm, a, b, m, n, k, into, row);
+    gemm(blas_->sgemm, a, b, m, n, k, into, row, add);
   } else if (dtype_ == float64) {
-    gemm(blas_->dgemm, a, b, m, n, k, into, row);
+    gemm(blas_->dgemm, a, b, m, n, k, into, row, add);
   } else {
-    complex_gemm(*blas_, a, b, m, n, k, into, row);
+    complex_gemm(*blas_, a, b, m, n, k, into, row, add);
   }
 }
 

@@ -48,8 +48,9 @@ class TileProduct {
   /// Whether sums have the bits of results, so that `into` may be the result itself.
   static bool in_place(Dtype dtype) { return !is_half(dtype) && dtype != int8 && dtype != uint8; }
 
-  /// into (m x n, in the type of sums, row stride `row`) = a (m x k) times b (k x n).
-  void run(const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* into, int64_t row);
+  /// into (m x n, in the type of sums, row stride `row`) = a (m x k) times b (k x n); `add`: it is added to `into`.
+  void run(const Factor& a, const Factor& b, int64_t m, int64_t n, int64_t k, void* into, int64_t row,
+           bool add = false);
 
  private:
   Dtype dtype_;

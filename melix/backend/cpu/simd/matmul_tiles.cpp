@@ -220,7 +220,7 @@ void small_product(const ProductTile& t, int64_t m, int64_t n, int64_t k) {
     for (int64_t i = 0; i < m; i += kSmallRows) {
       auto tile = width <= kL ? direct_tile<E, 1> : direct_tile<E, 2>;
       tile(a + i * t.a_row, t.a_row, t.a_column, strip, b_row, k, c + i * t.c_row + j, t.c_row, m - i, width,
-           true);
+           !t.add);
     }
   }
 }
@@ -255,7 +255,7 @@ void product(const ProductTile& t, int64_t m, int64_t n, int64_t k) {
           for (int64_t jj = 0; jj < width; jj += kNr<T>) {
             for (int64_t ii = 0; ii < m; ii += kSmallRows) {
               direct_tile<E, 2>(slab + ii * t.a_row, t.a_row, 1, panel_b + jj * depth, kNr<T>, depth,
-                                c + ii * t.c_row + j + jj, t.c_row, m - ii, width - jj, p == 0);
+                                c + ii * t.c_row + j + jj, t.c_row, m - ii, width - jj, p == 0 && !t.add);
             }
           }
           continue;
@@ -268,7 +268,7 @@ void product(const ProductTile& t, int64_t m, int64_t n, int64_t k) {
           for (int64_t ii = 0; ii < height; ii += kMr) {
             packed_tile<E>(panel_a + ii * depth, panel_b + jj * depth, depth,
                            c + (i + ii) * t.c_row * kOne + j + jj, t.c_row * kOne, height - ii, width - jj,
-                           p == 0);
+                           p == 0 && !t.add);
           }
         }
       }

@@ -5,8 +5,8 @@
 
 namespace melix::cpu {
 
-/// c (m x n) = a (m x k) times b (k x n), on one thread. Strides in elements, any for a and b. c has the accumulated
-/// type and rows of contiguous elements.
+/// c (m x n) = a (m x k) times b (k x n) (+ c), on one thread. Strides in elements, any for a and b. c has the
+/// accumulated type and rows of contiguous elements.
 struct ProductTile {
   int64_t m, n, k;
   const void* a;
@@ -15,6 +15,7 @@ struct ProductTile {
   int64_t b_row, b_column;
   void* c;
   int64_t c_row;
+  bool add;  // to what is in c
   /// kPanelBytes of memory, 64-byte aligned.
   void* panels;
 };
