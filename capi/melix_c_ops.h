@@ -94,6 +94,92 @@ MELIX_C_API melix_status melix_matrix_transpose(melix_array* out, melix_array a,
 MELIX_C_API melix_status melix_diff(melix_array* out, melix_array a, int64_t n, int axis,
                                     melix_stream stream);
 
+// ---- conv ----
+
+/// Convolution of an input (N, spatial..., C_in) with a weight (C_out, spatial..., C_in / groups) over one to three
+/// spatial axes.
+///
+/// `stride` is the distance between results. `padding` adds zeros around the input: a number, one for each axis, or a
+/// pair of lists, before and behind; negative ones leave elements out. `kernel_dilation` is the distance between the
+/// elements of the weight, `input_dilation` that between the elements of the input, with zeros between them. With
+/// `groups`, each of so many parts of the results' channels is made from its part of the input's. The weight is not
+/// turned round unless `flip` says so. Dtypes are promoted; integers are refused.
+/// Default in C++: stride = {1}, padding = 0, kernel_dilation = {1}, input_dilation = {1}, groups = 1, flip = false.
+MELIX_C_API melix_status melix_conv_general(melix_array* out, melix_array input, melix_array weight,
+                                            const int64_t* stride, size_t stride_size, int64_t padding,
+                                            const int64_t* kernel_dilation, size_t kernel_dilation_size,
+                                            const int64_t* input_dilation, size_t input_dilation_size,
+                                            int64_t groups, bool flip, melix_stream stream);
+
+/// Convolution of an input (N, spatial..., C_in) with a weight (C_out, spatial..., C_in / groups) over one to three
+/// spatial axes.
+///
+/// `stride` is the distance between results. `padding` adds zeros around the input: a number, one for each axis, or a
+/// pair of lists, before and behind; negative ones leave elements out. `kernel_dilation` is the distance between the
+/// elements of the weight, `input_dilation` that between the elements of the input, with zeros between them. With
+/// `groups`, each of so many parts of the results' channels is made from its part of the input's. The weight is not
+/// turned round unless `flip` says so. Dtypes are promoted; integers are refused.
+/// Default in C++: stride = {1}, padding = 0, kernel_dilation = {1}, input_dilation = {1}, groups = 1, flip = false.
+MELIX_C_API melix_status melix_conv_general_list(melix_array* out, melix_array input, melix_array weight,
+                                                 const int64_t* stride, size_t stride_size,
+                                                 const int64_t* const* padding, const size_t* padding_sizes,
+                                                 size_t padding_size, const int64_t* kernel_dilation,
+                                                 size_t kernel_dilation_size, const int64_t* input_dilation,
+                                                 size_t input_dilation_size, int64_t groups, bool flip,
+                                                 melix_stream stream);
+
+/// Convolution of an input (N, L, C_in) with a weight (C_out, K, C_in / groups), with the same padding at both ends;
+/// see conv_general.
+/// Default in C++: stride = 1, padding = 0, dilation = 1, groups = 1.
+MELIX_C_API melix_status melix_conv1d(melix_array* out, melix_array input, melix_array weight, int64_t stride,
+                                      int64_t padding, int64_t dilation, int64_t groups, melix_stream stream);
+
+/// Convolution of an input (N, H, W, C_in) with a weight (C_out, KH, KW, C_in / groups); see conv_general. One number
+/// counts for both axes.
+/// Default in C++: stride = {1, 1}, padding = {0, 0}, dilation = {1, 1}, groups = 1.
+MELIX_C_API melix_status melix_conv2d(melix_array* out, melix_array input, melix_array weight,
+                                      const int64_t* stride, const int64_t* padding, const int64_t* dilation,
+                                      int64_t groups, melix_stream stream);
+
+/// Convolution of an input (N, D, H, W, C_in) with a weight (C_out, KD, KH, KW, C_in / groups); see conv_general. One
+/// number counts for all three axes.
+/// Default in C++: stride = {1, 1, 1}, padding = {0, 0, 0}, dilation = {1, 1, 1}, groups = 1.
+MELIX_C_API melix_status melix_conv3d(melix_array* out, melix_array input, melix_array weight,
+                                      const int64_t* stride, const int64_t* padding, const int64_t* dilation,
+                                      int64_t groups, melix_stream stream);
+
+/// Transposed convolution of an input (N, L, C_in) with a weight (C_out, K, C_in / groups): each element of the input
+/// adds its multiple of the weight to the result, `stride` elements further than the one before it. Of the result,
+/// `padding` elements are left out at both ends, and `output_padding` more are computed at the far one: its length is
+/// (L - 1) * stride + (K - 1) * dilation + 1 - 2 * padding + output_padding.
+/// Default in C++: stride = 1, padding = 0, dilation = 1, output_padding = 0, groups = 1.
+MELIX_C_API melix_status melix_conv_transpose1d(melix_array* out, melix_array input, melix_array weight,
+                                                int64_t stride, int64_t padding, int64_t dilation,
+                                                int64_t output_padding, int64_t groups, melix_stream stream);
+
+/// Transposed convolution of an input (N, H, W, C_in) with a weight (C_out, KH, KW, C_in / groups); see
+/// conv_transpose1d. One number counts for both axes.
+/// Default in C++: stride = {1, 1}, padding = {0, 0}, dilation = {1, 1}, output_padding = {0, 0}, groups = 1.
+MELIX_C_API melix_status melix_conv_transpose2d(melix_array* out, melix_array input, melix_array weight,
+                                                const int64_t* stride, const int64_t* padding,
+                                                const int64_t* dilation, const int64_t* output_padding,
+                                                int64_t groups, melix_stream stream);
+
+/// Transposed convolution of an input (N, D, H, W, C_in) with a weight (C_out, KD, KH, KW, C_in / groups); see
+/// conv_transpose1d. One number counts for all three axes.
+/// Default in C++: stride = {1, 1, 1}, padding = {0, 0, 0}, dilation = {1, 1, 1}, output_padding = {0, 0, 0}, groups = 1.
+MELIX_C_API melix_status melix_conv_transpose3d(melix_array* out, melix_array input, melix_array weight,
+                                                const int64_t* stride, const int64_t* padding,
+                                                const int64_t* dilation, const int64_t* output_padding,
+                                                int64_t groups, melix_stream stream);
+
+/// Discrete convolution of two arrays of one axis, in the sense of signal processing: the shorter one is turned round.
+/// Of the n + k - 1 results, `mode` "full" gives all, "same" the n in the middle, n being the length of the longer
+/// array, and "valid" those for which the arrays overlap completely.
+/// Default in C++: mode = "full".
+MELIX_C_API melix_status melix_convolve(melix_array* out, melix_array a, melix_array v, const char* mode,
+                                        melix_stream stream);
+
 // ---- creation ----
 
 /// An array of the given shape filled with `vals`, which broadcast to it, as `dtype` (by default that of `vals`).

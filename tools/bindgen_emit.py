@@ -87,7 +87,8 @@ def python_default(p: Parameter) -> str:
         return text.capitalize()
     if text.startswith("{") or text.endswith("{}"):
         inner = split_top(text[text.index("{") + 1 : -1])
-        same = len(set(inner)) == 1 and p.ctype.startswith(("std::pair", "std::array"))
+        repeated = ("std::pair", "std::array", "std::vector<int")  # one number counts for all
+        same = len(set(inner)) == 1 and p.ctype.startswith(repeated)
         return inner[0] if same else f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"
     return re.sub(r"(?<=[\d.])f$", "", text)
 

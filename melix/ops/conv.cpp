@@ -288,11 +288,6 @@ Shape per_axis(const char* name, const char* what, const std::vector<int64_t>& v
   fail(Code::value, name, what, " ", Shape(values.begin(), values.end()), " has not one number for each of ",
        dims, " spatial axes");
 }
-Shape per_axis(const char* name, const char* what, const PerAxis& values, size_t dims) {
-  if (const int64_t* one = std::get_if<int64_t>(&values)) return Shape(dims, *one);
-  return per_axis(name, what, std::get<1>(values), dims);
-}
-
 Shape numbers(int64_t a) { return {a}; }
 Shape numbers(const std::pair<int64_t, int64_t>& a) { return {a.first, a.second}; }
 Shape numbers(const std::array<int64_t, 3>& a) { return {a[0], a[1], a[2]}; }
@@ -344,19 +339,20 @@ array transposed(const char* name, const array& x, const array& w, const Numbers
 
 }  // namespace
 
-array conv_general(const array& input, const array& weight, const PerAxis& stride, const ConvPadding& padding,
-                   const PerAxis& kernel_dilation, const PerAxis& input_dilation, int64_t groups, bool flip,
-                   StreamOrDevice s) {
+array conv_general(const array& input, const array& weight, const std::vector<int64_t>& stride,
+                   const ConvPadding& padding, const std::vector<int64_t>& kernel_dilation,
+                   const std::vector<int64_t>& input_dilation, int64_t groups, bool flip, StreamOrDevice s) {
   constexpr const char* kName = "conv_general";
   StreamScope scope(s);
   ConvAttrs a;
   a.kernel = kernel_of(kName, input, weight, 0);
   size_t dims = a.kernel.size();
-  auto axes = [&](const char* what, const auto& values) { return per_axis(kName, what, values, dims); };
+  auto axes = [&](const char* what, const std::vector<int64_t>& v) { return per_axis(kName, what, v, dims); };
   a.stride = axes("stride", stride);
   if (const auto* both = std::get_if<2>(&padding)) {
-    a.padding_low = axes("padding", both->first);
-    a.padding_high = axes("padding", both->second);
+    if (both->size() != 2) fail(Code::value, kName, "padding must be two lists, got ", both->size());
+    a.padding_low = axes("padding", (*both)[0]);
+    a.padding_high = axes("padding", (*both)[1]);
   } else {
     const auto* list = std::get_if<1>(&padding);
     a.padding_low = list ? axes("padding", *list) : Shape(dims, std::get<0>(padding));

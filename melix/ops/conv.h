@@ -42,11 +42,9 @@ namespace op {
 extern const Op conv, conv_weight;
 }  // namespace op
 
-/// One number for all spatial axes, or one for each.
-using PerAxis = std::variant<int64_t, std::vector<int64_t>>;
-/// The same at both ends of an axis, or those before all axes and those behind.
-using ConvPadding =
-    std::variant<int64_t, std::vector<int64_t>, std::pair<std::vector<int64_t>, std::vector<int64_t>>>;
+/// The same for both ends of all axes; for both ends, one for each axis; or two such lists, before and behind. A list of
+/// one number counts for all axes.
+using ConvPadding = std::variant<int64_t, std::vector<int64_t>, std::vector<std::vector<int64_t>>>;
 
 /// Convolution of an input (N, spatial..., C_in) with a weight (C_out, spatial..., C_in / groups) over one to three
 /// spatial axes.
@@ -57,9 +55,9 @@ using ConvPadding =
 /// `groups`, each of so many parts of the results' channels is made from its part of the input's. The weight is not
 /// turned round unless `flip` says so. Dtypes are promoted; integers are refused.
 /// @python positional=2
-array conv_general(const array& input, const array& weight, const PerAxis& stride = 1,
-                   const ConvPadding& padding = 0, const PerAxis& kernel_dilation = 1,
-                   const PerAxis& input_dilation = 1, int64_t groups = 1, bool flip = false,
+array conv_general(const array& input, const array& weight, const std::vector<int64_t>& stride = {1},
+                   const ConvPadding& padding = 0, const std::vector<int64_t>& kernel_dilation = {1},
+                   const std::vector<int64_t>& input_dilation = {1}, int64_t groups = 1, bool flip = false,
                    StreamOrDevice s = {});
 
 /// Convolution of an input (N, L, C_in) with a weight (C_out, K, C_in / groups), with the same padding at both ends;

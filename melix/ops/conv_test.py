@@ -233,6 +233,7 @@ RECORDS = [
             refused((1, 5, 2), (3, 3, 2), "input dilations", "(0,)", input_dilation=0),
             refused((1, 5, 5, 2), (3, 3, 3, 2), "stride", "(1, 2, 3)", "2 spatial", stride=[1, 2, 3]),
             refused((1, 5, 5, 2), (3, 3, 3, 2), "padding", "(1, 2, 3)", padding=([1, 2, 3], [1])),
+            refused((1, 5, 2), (3, 3, 2), "two lists", padding=([1], [1], [1])),
             refused((1, 5, 2), (3, 3, 2), "too long", padding=2**62),
             refused((1, 5, 2), (3, 3, 2), "too long", input_dilation=2**62),
             refused((1, 5, 2), (3, 3, 2), "too long", kernel_dilation=2**62),
