@@ -11,6 +11,7 @@
 #include "melix/ops/diagonal.h"
 #include "melix/ops/einsum.h"
 #include "melix/ops/elementwise.h"
+#include "melix/ops/fft.h"
 #include "melix/ops/gather.h"
 #include "melix/ops/indexing.h"
 #include "melix/ops/matmul.h"

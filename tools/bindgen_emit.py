@@ -80,7 +80,7 @@ def result_type(function: Function) -> str | None:
 
 
 def python_default(p: Parameter) -> str:
-    text = p.default or ""
+    text = re.sub(r"^std::vector<\w+>(?=\{)", "", p.default or "")
     if text in ("std::nullopt", "nullptr") or p.ctype == "StreamOrDevice":
         return "None"
     if text in ("true", "false"):

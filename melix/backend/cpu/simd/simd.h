@@ -20,6 +20,8 @@ using FoldFn = void (*)(const void* x, int64_t n, void* into);
 
 struct ProductTile;
 struct SkinnyProduct;
+struct FftPass;
+struct FftLanes;
 
 /// How a scattered element meets the one that is there.
 enum class Combine : uint8_t { replace, add, prod, max, min, divide };
