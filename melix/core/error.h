@@ -11,8 +11,8 @@ namespace melix {
 
 /// What kind of mistake an Error reports. Python maps it to the exception named behind each.
 enum class Code {
-  value,    // ValueError: a shape, an axis, a number out of range
-  type,     // TypeError: a dtype or kind of argument that the operation does not take
+  value,    // ValueError: a shape, a number out of range, a dtype that the operation does not take
+  type,     // TypeError: a kind of argument that is not taken
   index,    // IndexError
   memory,   // MemoryError: an allocation failed or would pass the memory limit
   io,       // OSError

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <random>
 
+#include "melix/ops/argreduce.h"
 #include "melix/ops/arrange.h"
 #include "melix/ops/creation.h"
 #include "melix/ops/elementwise.h"
@@ -317,30 +318,20 @@ array gumbel(const Shape& shape, Dtype dtype, const std::optional<array>& key, S
   return -log(-log(unit("gumbel", shape, dtype, key)));
 }
 
-// Number of the first of the largest elements along an axis; the last number where they are NaN.
-array largest(const array& a, int axis) {
-  int64_t n = a.shape()[uint32_t(axis)];
-  if (n == 0)
-    fail(Code::value, "categorical", "axis ", axis, " of shape ", a.shape(), " has nothing to draw from");
-  Shape along(a.ndim(), 1);
-  along[uint32_t(axis)] = n;
-  array index = reshape(arange(int64_t(0), n, {}, uint32), along);
-  array is_largest = equal(a, max(a, std::vector<int>{axis}, true));
-  return min(where(is_largest, index, array(n - 1, uint32)), std::vector<int>{axis});
-}
-
 // The largest of logits + Gumbel noise is at i with the probability of i.
 array categorical(const array& logits, int axis, const std::optional<Shape>& shape,
                   std::optional<int64_t> num_samples, const std::optional<array>& key, StreamOrDevice s) {
   StreamScope scope(s);
   int at = normal_axis("categorical", axis, logits.shape());
+  if (logits.shape()[uint32_t(at)] == 0)
+    fail(Code::value, "categorical", "axis ", at, " of shape ", logits.shape(), " has nothing to draw from");
   if (shape && num_samples) fail(Code::value, "categorical", "takes shape or num_samples, not both");
   if (num_samples) {
     if (*num_samples < 0) fail(Code::value, "categorical", "cannot draw ", *num_samples, " samples");
     array wide = expand_dims(logits, {-1});
     Shape noise = logits.shape();
     noise.push_back(*num_samples);
-    return largest(wide + gumbel(noise, float32, key), at);
+    return argmax(wide + gumbel(noise, float32, key), at);
   }
   Shape noise = logits.shape();
   int along = at;
@@ -354,7 +345,7 @@ array categorical(const array& logits, int axis, const std::optional<Shape>& sha
     noise = *shape;
     noise.insert(noise.begin() + along, logits.shape()[uint32_t(at)]);
   }
-  return largest(logits + gumbel(noise, float32, key), along);
+  return argmax(logits + gumbel(noise, float32, key), along);
 }
 
 array laplace(const Shape& shape, Dtype dtype, double loc, double scale, const std::optional<array>& key,

@@ -36,7 +36,12 @@ void finish(Flight& flight, Frame* frame) noexcept {
     std::span<const Result> published =
         frame ? std::span<const Result>(plan.results) : std::span<const Result>();
     for (const Result& r : published) {
-      r.node->results[r.index] = std::move(frame->views[r.slot]);
+      // Not the shape and the dtype: other threads read them all the time.
+      View& result = r.node->results[r.index];
+      View& made = frame->views[r.slot];
+      result.strides = std::move(made.strides);
+      result.buffer = std::move(made.buffer);
+      result.offset = made.offset;
     }
     for (const Result& r : published) {
       if (r.node->state.load(std::memory_order_relaxed) == State::ready) continue;
