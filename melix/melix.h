@@ -27,4 +27,5 @@
 #include "melix/transforms/compile/compile.h"
 #include "melix/transforms/custom.h"
 #include "melix/transforms/eval.h"
+#include "melix/transforms/export/export.h"
 #include "melix/transforms/vmap.h"

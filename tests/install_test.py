@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import melix.core as mx
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("MELIX_BUILD_DIR", ROOT / "build/release"))
 VERSION = re.search(r'MELIX_VERSION "(.*)"', (ROOT / "melix/core/version.h").read_text()).group(1)
@@ -40,7 +42,25 @@ def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path, example
     programs = [f for f in build.iterdir() if f.is_file() and os.access(f, os.X_OK)]
     assert programs
     for program in programs:
-        assert run(program).strip()
+        assert run(program, cwd=tmp_path).strip()
+    assert run(build / "run_exported", export(tmp_path / "function.mxfn")) == (
+        "6 numbers, their sum is 18.000000\n1 numbers, their sum is 55.000000\nwritten by Python\n"
+    )
+
+
+def export(path: Path) -> Path:
+    """Writes a file from Python: a gradient, a compiled function, captured arrays."""
+    half = mx.array([0.5])
+
+    @mx.compile
+    def loss(x):
+        return (mx.square(x) * half).sum()
+
+    def function(x):
+        return [mx.grad(loss)(x) + half, mx.square(x).sum()]
+
+    mx.export_function(path, function, mx.arange(6, dtype=mx.float32), metadata="written by Python")
+    return path
 
 
 def test_every_public_header_compiles_alone_from_the_prefix(tmp_path):

@@ -104,6 +104,10 @@ class Attributes : public Attrs {
         } catch (const std::bad_variant_access&) {
           fail(Code::value, "import_function", "attribute ", f.name, " has the wrong type");
         }
+        // Narrow fields would take a part of a number for the whole. (NaN equals nothing, and has no other width.)
+        if (!std::holds_alternative<double>(value) && !std::holds_alternative<std::vector<double>>(value) &&
+            attr_detail::pack((*out).*f.member) != value)
+          fail(Code::value, "import_function", "attribute ", f.name, " is out of range");
         return;
       }
       fail(Code::value, "import_function", "attribute ", f.name, " is missing");

@@ -77,6 +77,8 @@ struct Op {
   /// The struct of the attributes, for import; null: the operation has none.
   Ref<const Attrs> (*read_attrs)(const AttrList&) = nullptr;
 
+  /// Inputs there must be at least; fewer are refused when a call comes from a file.
+  uint8_t least_inputs = 1;
   InputLayout layout = InputLayout::row_major;
   /// Output 0 starts as input 0 (the same buffer when nobody else needs it) and the kernel changes it.
   bool updates_input = false;

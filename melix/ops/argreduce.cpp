@@ -10,6 +10,8 @@ template <const Op& kOp>
 void infer(const Attrs* attrs, std::span<const array> in, Avals& out) {
   const auto& a = attrs_as<ArgReduceAttrs>(attrs);
   const Shape& shape = in[0].shape();
+  if (a.axis >= int(shape.size()))
+    fail(Code::value, kOp.name, "axis ", a.axis, " is out of range for shape ", shape);
   const int64_t n = a.axis < 0 ? in[0].size() : shape[uint32_t(a.axis)];
   if (in[0].size() == 0)
     fail(Code::value, kOp.name, "an array of shape ", shape, " has no element to choose");

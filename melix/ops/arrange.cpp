@@ -35,7 +35,9 @@ array part_of(const array& a, int axis, int64_t start, int64_t size, int64_t ste
 void infer_concatenate(const Attrs* attrs, std::span<const array> in, Avals& out) {
   if (in.empty()) fail(Code::value, "concatenate", "needs at least one array");
   Shape shape = in[0].shape();
-  auto axis = uint32_t(normal_axis("concatenate", attrs_as<ConcatenateAttrs>(attrs).axis, shape));
+  const int along = attrs_as<ConcatenateAttrs>(attrs).axis;
+  auto axis = uint32_t(normal_axis("concatenate", along, shape));
+  if (along < 0) fail(Code::index, "concatenate", "axis ", along, " is not counted from the front");
   for (const array& a : in.subspan(1)) {
     bool fits = a.ndim() == shape.size();
     for (uint32_t d = 0; d < shape.size() && fits; d++) fits = d == axis || a.shape()[d] == shape[d];
@@ -203,6 +205,7 @@ const Op pad{.name = "pad",
              .infer = infer_pad,
              .decompose = decompose_pad,
              .read_attrs = PadAttrs::read,
+             .least_inputs = 2,
              .layout = InputLayout::any};
 }  // namespace op
 

@@ -106,12 +106,19 @@ Shape conv_shape(const char* name, const ConvAttrs& a, const Shape& input, const
   return shape;
 }
 
+void require_dtypes(const char* name, std::span<const array> in) {
+  if (in[0].dtype() != in[1].dtype() || !is_inexact(in[0].dtype()))
+    fail(Code::value, name, "has no kernel for ", in[0].dtype(), " and ", in[1].dtype());
+}
+
 void infer_conv(const Attrs* attrs, std::span<const array> in, Avals& out) {
+  require_dtypes("conv", in);
   const auto& a = attrs_as<ConvAttrs>(attrs);
   out.push_back({conv_shape("conv", a, in[0].shape(), in[1].shape()), in[0].dtype()});
 }
 
 void infer_conv_weight(const Attrs* attrs, std::span<const array> in, Avals& out) {
+  require_dtypes("conv_weight", in);
   const auto& a = attrs_as<ConvAttrs>(attrs);
   const Shape &input = in[0].shape(), &result = in[1].shape();
   check_axes("conv_weight", a, input);
@@ -248,13 +255,15 @@ const Op conv{.name = "conv",
               .vjp = conv_vjp,
               .jvp = bilinear_jvp<conv>,
               .vmap = conv_vmap,
-              .read_attrs = ConvAttrs::read};
+              .read_attrs = ConvAttrs::read,
+              .least_inputs = 2};
 const Op conv_weight{.name = "conv_weight",
                      .infer = infer_conv_weight,
                      .vjp = conv_weight_vjp,
                      .jvp = bilinear_jvp<conv_weight>,
                      .vmap = conv_weight_vmap,
-                     .read_attrs = ConvAttrs::read};
+                     .read_attrs = ConvAttrs::read,
+                     .least_inputs = 2};
 }  // namespace op
 
 namespace {

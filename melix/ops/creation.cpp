@@ -74,7 +74,7 @@ std::pair<array, array> coordinates(int64_t n, int64_t m, int64_t k) {
 }  // namespace
 
 namespace op {
-const Op arange{.name = "arange", .infer = infer_arange, .read_attrs = ArangeAttrs::read};
+const Op arange{.name = "arange", .infer = infer_arange, .read_attrs = ArangeAttrs::read, .least_inputs = 0};
 }
 
 array full(const Shape& shape, const array& vals, std::optional<Dtype> dtype, StreamOrDevice s) {

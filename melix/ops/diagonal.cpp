@@ -31,6 +31,8 @@ void infer_diagonal(const Attrs* attrs, std::span<const array> in, Avals& out) {
   const auto& a = attrs_as<DiagonalAttrs>(attrs);
   const Shape& from = in[0].shape();
   int first = normal_axis("diagonal", a.axis1, from), second = normal_axis("diagonal", a.axis2, from);
+  if (first != a.axis1 || second != a.axis2)
+    fail(Code::value, "diagonal", "axes ", a.axis1, " and ", a.axis2, " are not counted from the front");
   if (first == second) fail(Code::value, "diagonal", "axis1 and axis2 are the same axis ", a.axis1);
   Shape shape;
   for (int d = 0; d < int(from.size()); d++) {

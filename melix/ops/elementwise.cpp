@@ -18,6 +18,7 @@ struct Row {
   const char* name;
   Domain domain;
   Out out;
+  size_t arity;
   Derivative derivative[2];
 };
 
@@ -31,12 +32,13 @@ MaybeArray turned(const array& g, const array& z, const array& direction) {
 constexpr auto none = std::nullopt;
 
 const Row kRows[] = {
-    {"astype", Domain::all, Out::same, {}},
-    {"where", Domain::all, Out::same, {}},
+    {"astype", Domain::all, Out::same, 1, {}},
+    {"where", Domain::all, Out::same, 3, {}},
 #define MELIX_UNARY(name, domain, out, value, derivative, doc)                       \
   {#name,                                                                            \
    Domain::domain,                                                                   \
    Out::out,                                                                         \
+   1,                                                                                \
    {[](const array& g, const array& a, const array&, const array& y) -> MaybeArray { \
       (void)g, (void)a, (void)y;                                                     \
       return derivative;                                                             \
@@ -46,6 +48,7 @@ const Row kRows[] = {
   {#name,                                                                              \
    Domain::domain,                                                                     \
    Out::out,                                                                           \
+   2,                                                                                  \
    {[](const array& g, const array& a, const array& b, const array& y) -> MaybeArray { \
       (void)g, (void)a, (void)b, (void)y;                                              \
       return da;                                                                       \
@@ -102,11 +105,31 @@ Dtype result_dtype(Out out, Dtype computed) {
   return out == Out::real && is_complex(computed) ? float32 : computed;
 }
 
+[[noreturn]] void refuse(const Row& row, std::span<const array> inputs) {
+  std::string dtypes;
+  for (const array& a : inputs) dtypes += concat(dtypes.empty() ? "" : ", ", a.dtype());
+  fail(Code::value, row.name, "has no kernel for (", dtypes, ")");
+}
+
+// Dtypes are final when a node is made; those from a file may be anything.
+template <int kId>
+bool is_computed(const Row& row, Dtype dtype) {
+  if (kId == int(Elementwise::cast)) return true;
+  if (row.domain == Domain::rounding && !is_inexact(dtype)) return false;
+  return computed_dtype(row, dtype) == dtype;
+}
+
 // One for all rows: dtypes are final here, shapes broadcast. The last input carries the dtype (the first of `where`
 // is the condition).
 template <int kId>
 void infer(const Attrs*, std::span<const array> inputs, Avals& out) {
   const Row& row = kRows[kId];
+  bool fits = inputs.size() == row.arity && is_computed<kId>(row, inputs.back().dtype());
+  for (size_t i = 0; i < inputs.size(); i++) {
+    const bool is_condition = kId == int(Elementwise::select) && i == 0;
+    fits &= inputs[i].dtype() == (is_condition ? bool_ : inputs.back().dtype());
+  }
+  if (!fits) refuse(row, inputs);
   Shape shape = inputs[0].shape();
   for (size_t i = 1; i < inputs.size(); i++) {
     if (inputs[i].shape() != shape) shape = broadcast(row.name, shape, inputs[i].shape());
@@ -196,6 +219,7 @@ struct CastAttrs : Attributes<CastAttrs> {
 };
 
 void infer_cast(const Attrs* attrs, std::span<const array> inputs, Avals& out) {
+  if (inputs.size() != 1) refuse(row_of(op::cast), inputs);
   out.push_back({inputs[0].shape(), attrs_as<CastAttrs>(attrs).dtype});
 }
 

@@ -26,6 +26,7 @@ array adjoint(const array& a) {
 
 Shape product_shape(const char* name, const array& a, const array& b) {
   const Shape &x = a.shape(), &y = b.shape();
+  if (a.dtype() != b.dtype()) fail(Code::value, name, "dtypes ", a.dtype(), " and ", b.dtype());
   if (x.size() < 2 || y.size() < 2) fail(Code::value, name, "shapes ", x, " and ", y, " are no matrices");
   if (x.back() != y[y.size() - 2]) {
     fail(Code::value, name, "the last axis of shape ", x, " does not match the last but one of shape ", y);
@@ -40,6 +41,8 @@ void infer_matmul(const Attrs*, std::span<const array> in, Avals& out) {
 void infer_addmm(const Attrs*, std::span<const array> in, Avals& out) {
   Shape shape = product_shape("addmm", in[1], in[2]);
   const Shape& c = in[0].shape();
+  if (in[0].dtype() != in[1].dtype() || !is_inexact(in[0].dtype()))
+    fail(Code::value, "addmm", "has no kernel for ", in[0].dtype(), " and ", in[1].dtype());
   if (c.size() > shape.size() || broadcast("addmm", c, shape) != shape) {
     fail(Code::value, "addmm", "c of shape ", c, " cannot be broadcast to the product's shape ", shape);
   }
@@ -172,6 +175,7 @@ const Op matmul{.name = "matmul",
                 .vjp = matmul_vjp,
                 .jvp = matmul_jvp,
                 .vmap = matmul_vmap,
+                .least_inputs = 2,
                 .layout = InputLayout::any};
 const Op addmm{.name = "addmm",
                .infer = infer_addmm,
@@ -179,6 +183,7 @@ const Op addmm{.name = "addmm",
                .jvp = addmm_jvp,
                .vmap = addmm_vmap,
                .read_attrs = AddmmAttrs::read,
+               .least_inputs = 3,
                .layout = InputLayout::any};
 }  // namespace op
 

@@ -46,7 +46,12 @@ array keep(const array& result, const ReduceAttrs& attrs) {
 template <const Op& kOp>
 void infer(const Attrs* attrs, std::span<const array> in, Avals& out) {
   const auto& a = attrs_as<ReduceAttrs>(attrs);
+  for (uint32_t i = 0; i < a.axes.size(); i++) {
+    if (a.axes[i] > (i == 0 ? -1 : a.axes[i - 1]) && a.axes[i] < int(in[0].ndim())) continue;
+    fail(Code::value, kOp.name, "axis ", a.axes[i], " is out of order or range for shape ", in[0].shape());
+  }
   bool sums = &kOp == &op::sum || &kOp == &op::prod, logical = &kOp == &op::all || &kOp == &op::any;
+  if (logical && in[0].dtype() != bool_) fail(Code::value, kOp.name, "has no kernel for ", in[0].dtype());
   if (!sums && !logical) {
     for (int axis : a.axes) {
       if (in[0].shape()[uint32_t(axis)] == 0) {

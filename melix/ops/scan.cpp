@@ -11,7 +11,11 @@
 namespace melix {
 namespace {
 
-void infer(const Attrs*, std::span<const array> in, Avals& out) {
+template <const Op& kOp>
+void infer(const Attrs* attrs, std::span<const array> in, Avals& out) {
+  const int axis = attrs_as<ScanAttrs>(attrs).axis;
+  if (axis < 0 || normal_axis(kOp.name, axis, in[0].shape()) != axis)
+    fail(Code::index, kOp.name, "axis ", axis, " is out of range for shape ", in[0].shape());
   out.push_back({in[0].shape(), in[0].dtype()});
 }
 
@@ -122,7 +126,7 @@ array scan(const Op& op, const array& a, std::optional<int> axis, bool reverse, 
 namespace op {
 #define MELIX_SCAN(symbol, vjp_rule, jvp_rule) \
   const Op symbol{.name = #symbol,             \
-                  .infer = infer,              \
+                  .infer = infer<symbol>,      \
                   .vjp = vjp_rule,             \
                   .jvp = jvp_rule,             \
                   .vmap = vmap<symbol>,        \

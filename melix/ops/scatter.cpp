@@ -160,6 +160,7 @@ const Op scatter{.name = "scatter",
                  .jvp = jvp,
                  .vmap = vmap,
                  .read_attrs = WindowAttrs::read,
+                 .least_inputs = 2,
                  .layout = InputLayout::any,
                  .updates_input = true};
 }  // namespace op

@@ -2,6 +2,7 @@
 #include "melix/ops/shape.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "melix/ops/elementwise.h"
@@ -123,8 +124,18 @@ std::vector<array> reshape_vmap(const VmapContext& c) {
 // ---- transpose ----
 
 void infer_transpose(const Attrs* attrs, std::span<const array> in, Avals& out) {
+  const Axes& axes = attrs_as<TransposeAttrs>(attrs).axes;
   Shape shape;
-  for (int axis : attrs_as<TransposeAttrs>(attrs).axes) shape.push_back(in[0].shape()[uint32_t(axis)]);
+  uint64_t seen = 0;  // a bit for each axis
+  for (int axis : axes) {
+    if (axis < 0 || axis >= int(in[0].ndim())) break;
+    seen |= uint64_t(1) << axis;
+    shape.push_back(in[0].shape()[uint32_t(axis)]);
+  }
+  if (axes.size() != in[0].ndim() || std::popcount(seen) != int(axes.size())) {
+    fail(Code::value, "transpose", "axes ", to_string(std::vector<int64_t>(axes.begin(), axes.end())),
+         " are no order of those of shape ", in[0].shape());
+  }
   out.push_back({std::move(shape), in[0].dtype()});
 }
 

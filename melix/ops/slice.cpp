@@ -196,6 +196,7 @@ const Op slice_update{.name = "slice_update",
                       .jvp = update_jvp,
                       .vmap = update_vmap,
                       .read_attrs = SliceAttrs::read,
+                      .least_inputs = 2,
                       .layout = InputLayout::any,
                       .updates_input = true};
 }  // namespace op

@@ -28,11 +28,18 @@ array from_rows(const array& rows, std::optional<int> axis) {
 
 // ---- sort, argsort ----
 
+// Sorting is along the last axis: there must be one.
+void require_rows(const char* op, const array& a) {
+  if (a.ndim() == 0) fail(Code::value, op, "a scalar has no rows");
+}
+
 void infer_sort(const Attrs*, std::span<const array> in, Avals& out) {
+  require_rows("sort", in[0]);
   out.push_back({in[0].shape(), in[0].dtype()});
 }
 
 void infer_argsort(const Attrs*, std::span<const array> in, Avals& out) {
+  require_rows("argsort", in[0]);
   require_indexable("argsort", in[0].shape().back());
   out.push_back({in[0].shape(), uint32});
 }
@@ -64,6 +71,7 @@ std::vector<MaybeArray> no_jvp(const JvpContext& c) { return std::vector<MaybeAr
 template <const Op& kOp>
 void infer_partition(const Attrs* attrs, std::span<const array> in, Avals& out) {
   const auto& a = attrs_as<PartitionAttrs>(attrs);
+  require_rows(kOp.name, in[0]);
   Shape shape = in[0].shape();
   const int64_t n = shape.back();
   bool fits = a.kth >= 0 && a.kth < n && a.begin >= 0 && a.begin <= a.end && a.end <= n;
@@ -123,11 +131,15 @@ std::vector<array> searchsorted_vmap(const VmapContext& c) {
 // ---- unique: places, inverse and counts of the different elements of each row ----
 
 void infer_unique(const Attrs* attrs, std::span<const array> in, Avals& out) {
+  require_rows("unique", in[0]);
   Shape shape = in[0].shape();
   require_indexable("unique", shape.back());
   if (shape.back() == 0) fail(Code::value, "unique", "a row without elements");
   out.push_back({shape, uint32});
-  shape.back() = attrs_as<UniqueAttrs>(attrs).size;
+  const int64_t size = attrs_as<UniqueAttrs>(attrs).size;
+  if (size < 0 || size > shape.back())
+    fail(Code::value, "unique", size, " values in rows of ", shape.back(), " elements");
+  shape.back() = size;
   out.insert(out.begin(), {shape, uint32});
   out.push_back({shape, int32});
 }
@@ -170,7 +182,8 @@ const Op searchsorted{.name = "searchsorted",
                       .vjp = no_vjp,
                       .jvp = no_jvp,
                       .vmap = searchsorted_vmap,
-                      .read_attrs = SearchAttrs::read};
+                      .read_attrs = SearchAttrs::read,
+                      .least_inputs = 2};
 const Op unique{.name = "unique",
                 .infer = infer_unique,
                 .vjp = no_vjp,

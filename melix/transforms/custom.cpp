@@ -46,6 +46,11 @@ bool view_results(const Attrs* attrs, std::span<const View> in, std::span<View> 
   return true;
 }
 
+// For export: the function's own results.
+std::vector<array> decompose(const Attrs* attrs, std::span<const array> in) {
+  return slice(in, arguments_of(attrs), in.size());
+}
+
 std::vector<MaybeArray> vjp_of(const VjpContext& c) {
   size_t n = arguments_of(c.attrs);
   const auto& rule = attrs_as<CustomAttrs>(c.attrs).rules->vjp;
@@ -125,6 +130,7 @@ const Op custom{.name = "custom_function",
                 .vjp = vjp_of,
                 .jvp = jvp_of,
                 .vmap = vmap_of,
+                .decompose = decompose,
                 .view = view_results};
 }  // namespace op
 

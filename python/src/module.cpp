@@ -82,6 +82,7 @@ NB_MODULE(core, m) {
   bind_indexing(m);
   bind_transforms(m);
   bind_compile(m);
+  bind_export(m);
   // Constants hold arrays: they must be gone before the library's own memory is.
   nb::module_::import_("atexit").attr("register")(nb::cpp_function([] { clear_constants(); }));
 }

@@ -20,5 +20,6 @@ void remember(nb::handle self, nb::handle fun);
 void bind_transformed(nb::module_& m);
 void bind_transforms(nb::module_& m);
 void bind_compile(nb::module_& m);
+void bind_export(nb::module_& m);
 
 }  // namespace melix::python

@@ -2,8 +2,9 @@
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TextIO, TypeAlias, TypeVar, overload
 
 from melix.array_api import ArrayNamespaceInfo
 
@@ -436,6 +437,54 @@ def compile(
 def checkpoint(fun: Callable[P, R]) -> Callable[P, R]: ...
 def enable_compile() -> None: ...
 def disable_compile() -> None: ...
+
+class FunctionExporter:
+    """Collects traces of a function for one file."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> FunctionExporter: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+class ImportedFunction:
+    """A function from a file."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[array, ...]: ...
+
+def export_function(
+    file_or_callback: str | PathLike[str] | Callable[[dict[str, Any]], Any],
+    fun: Callable[..., array | Sequence[array]],
+    *args: Any,
+    shapeless: bool = False,
+    metadata: str | None = None,
+    **kwargs: Any,
+) -> None:
+    """Writes a function, traced for arguments like these, into a file that import_function reads."""
+
+def exporter(
+    file: str | PathLike[str],
+    fun: Callable[..., array | Sequence[array]],
+    *,
+    shapeless: bool = False,
+    metadata: str | None = None,
+) -> FunctionExporter:
+    """A context that writes several traces of one function into a file."""
+
+@overload
+def import_function(
+    file: str | PathLike[str], return_metadata: Literal[False] = False
+) -> ImportedFunction: ...
+@overload
+def import_function(
+    file: str | PathLike[str], return_metadata: Literal[True]
+) -> tuple[ImportedFunction, str]: ...
+def export_to_dot(file: str | PathLike[str] | TextIO, *args: Any, **kwargs: array) -> None:
+    """Writes the graph of what is not computed yet of some arrays in the language of Graphviz."""
 
 class custom_function:
     """A function with derivatives of its own."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.runner import cases, dtypes, layouts, module
 from tests.runner.cases import Space
-from tests.runner.checks import derivatives, determinism, transforms, values
+from tests.runner.checks import derivatives, determinism, files, transforms, values
 from tests.runner.record import Record, call
 
 _NUMBERS = ("float64", "complex64")
@@ -101,7 +101,16 @@ CHECKS = [
     Check("vmap", transforms.vmap, ("vmap",), layouts=layouts.FAITHFUL, at_most=2000, weight=2, minimum=6),
     Check("compiled", transforms.compiled, ("compile",), at_most=2000, minimum=6),
     Check("fused", transforms.fused, at_most=2000, weight=2, minimum=10),
-    Check("exported", transforms.exported, ("export_function", "import_function"), at_most=2000),
+    Check("exported", files.exported, ("export_function", "import_function"), at_most=2000),
+    Check(
+        "damaged",
+        files.damaged,
+        ("export_function", "import_function"),
+        layouts=("contiguous",),
+        at_most=300,
+        weight=0.5,
+        minimum=2,
+    ),
     Check("threads", determinism.threads, ("debug.set_num_threads",), samples=_large),
     Check("instruction_sets", determinism.instruction_sets, usable=determinism.unusable, weight=2, minimum=6),
     Check("huge", values.huge, applies=lambda r: r.huge, types=_one_byte, full_only=True, **_ONCE),

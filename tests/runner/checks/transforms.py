@@ -1,8 +1,6 @@
 """Operations inside transforms and among other operations: the same results as alone."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -84,18 +82,6 @@ def compiled(record: Record, case: Case) -> None:
             mx.eval(results, eager)
             for result, wanted in zip(results, eager, strict=True):
                 same_bits(result, wanted, what)
-
-
-def exported(record: Record, case: Case) -> None:
-    """A function that is exported and imported again gives the same bits."""
-    prepared = Prepared(record, case, record.samples)
-    with on(case.device), tempfile.TemporaryDirectory() as folder:
-        path, arrays = str(Path(folder) / "function.mlxfn"), prepared.arrays()
-        mx.export_function(path, prepared.function, *arrays)
-        results, eager = mx.import_function(path)(*arrays), prepared.function(*arrays)
-        mx.eval(results, eager)
-    for result, wanted in zip(results, eager, strict=True):
-        same_bits(result, wanted, "imported")
 
 
 def fused(record: Record, case: Case) -> None:
