@@ -2,6 +2,8 @@
 #pragma once
 
 #include "melix/core/version.h"
+#include "melix/distributed/collectives.h"
+#include "melix/distributed/group.h"
 #include "melix/graph/array.h"
 #include "melix/graph/node.h"
 #include "melix/ops/argreduce.h"

@@ -43,9 +43,10 @@ def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path, example
     assert programs
     for program in programs:
         assert run(program, cwd=tmp_path).strip()
-    assert run(build / "run_exported", export(tmp_path / "function.mxfn")) == (
-        "6 numbers, their sum is 18.000000\n1 numbers, their sum is 55.000000\nwritten by Python\n"
-    )
+    if example == "cpp":  # a function exported here runs there, without Python
+        assert run(build / "run_exported", export(tmp_path / "function.mxfn")) == (
+            "6 numbers, their sum is 18.000000\n1 numbers, their sum is 55.000000\nwritten by Python\n"
+        )
 
 
 def export(path: Path) -> Path:

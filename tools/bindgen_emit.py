@@ -302,9 +302,9 @@ def stubs(folder: Path, functions: list[Function]) -> dict[str, str]:
     methods) that are made."""
     bound = [f for f in functions if is_bound(f)]
     out = {}
-    for module in ("", "debug", *MODULES):
-        path = folder / f"{module or 'core'}.pyi"
-        text = path.read_text() if path.exists() else ""
+    by_hand = {path.stem: path.read_text() for path in sorted(folder.glob("*.pyi"))}
+    for module in ("", *sorted({*by_hand, *MODULES} - {"core"})):
+        text = by_hand.get(module or "core", "")
         methods = "\n".join(stub_of(f, f.method, True) for f in bound if f.method)
         text = text.replace("    # (methods made from the operations)\n", methods)
         names = [(f, name) for f in bound if f.module == module for name in (f.name, *f.aliases)]

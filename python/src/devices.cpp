@@ -158,9 +158,9 @@ void bind_devices(nb::module_& m) {
       "clear_streams",
       [] {
         Unlocked unlocked;
-        synchronize();
+        for (int i = 0; i < stream_count(); i++) synchronize(Stream{i, {}});
       },
-      "Waits for the work of the default stream.");
+      "Waits for the work of all streams. (Idle streams cost nothing: there is nothing to destroy.)");
   m.def(
       "stream", [](nb::handle s) { return StreamContext(target_of(s)); }, nb::arg("s"),
       "A context: `with mx.stream(mx.cpu):` operations that name no stream use this one.");

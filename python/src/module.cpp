@@ -72,6 +72,8 @@ NB_MODULE(core, m) {
   bind_array_iterator(m);
   bind_devices(m);
   bind_memory(m);
+  bind_backends(m);
+  bind_distributed(m);
   bind_evaluation(m);
   bind_printing(m);
   bind_debug(m);

@@ -8,10 +8,13 @@ from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TextIO, TypeAlia
 
 from melix.array_api import ArrayNamespaceInfo
 
+from melix.core import cuda as cuda
 from melix.core import debug as debug
+from melix.core import distributed as distributed
 from melix.core import fast as fast
 from melix.core import fft as fft
 from melix.core import linalg as linalg
+from melix.core import metal as metal
 from melix.core import random as random
 
 P = ParamSpec("P")
