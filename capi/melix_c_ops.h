@@ -543,6 +543,105 @@ MELIX_C_API melix_status melix_nan_to_num(melix_array* out, melix_array a, doubl
 /// Complex conjugate.
 MELIX_C_API melix_status melix_conj(melix_array* out, melix_array a, melix_stream stream);
 
+// ---- fft ----
+
+/// The discrete Fourier transform along an axis.
+///
+/// With `n`, the axis is cut or filled up with zeros to that length first. `norm` says which way is divided: "backward"
+/// the inverse by n, "forward" this one by n, "ortho" both by the square root of n. Any length is fast, primes too.
+/// The result is complex64; arguments of other dtypes are converted to it first, float64 too.
+///
+///     >>> mx.fft.fft(mx.array([1.0, 2.0, 3.0, 4.0])).tolist()
+///     [(10+0j), (-2+2j), (-2+0j), (-2-2j)]
+/// Default in C++: axis = -1, norm = "backward".
+MELIX_C_API melix_status melix_fft_fft(melix_array* out, melix_array a, const int64_t* n, int axis,
+                                       const char* norm, melix_stream stream);
+
+/// The inverse of fft.
+/// Default in C++: axis = -1, norm = "backward".
+MELIX_C_API melix_status melix_fft_ifft(melix_array* out, melix_array a, const int64_t* n, int axis,
+                                        const char* norm, melix_stream stream);
+
+/// The Fourier transform of real numbers along an axis: elements 0 to n // 2 of the spectrum, as the others are their
+/// conjugates. Arguments are converted to float32 first (complex ones lose their imaginary part).
+/// Default in C++: axis = -1, norm = "backward".
+MELIX_C_API melix_status melix_fft_rfft(melix_array* out, melix_array a, const int64_t* n, int axis,
+                                        const char* norm, melix_stream stream);
+
+/// The inverse of rfft: `n` real numbers, by default 2 * (length - 1), from elements 0 to n // 2 of their spectrum. The
+/// imaginary part of the first one, and for even n of the last one, does not count. The result is float32.
+/// Default in C++: axis = -1, norm = "backward".
+MELIX_C_API melix_status melix_fft_irfft(melix_array* out, melix_array a, const int64_t* n, int axis,
+                                         const char* norm, melix_stream stream);
+
+/// The Fourier transform along two axes (see fftn).
+/// Default in C++: axes = std::vector<int>{-2, -1}, norm = "backward".
+MELIX_C_API melix_status melix_fft_fft2(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                        const int* axes, size_t axes_size, const char* norm,
+                                        melix_stream stream);
+
+/// The inverse of fft2.
+/// Default in C++: axes = std::vector<int>{-2, -1}, norm = "backward".
+MELIX_C_API melix_status melix_fft_ifft2(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                         const int* axes, size_t axes_size, const char* norm,
+                                         melix_stream stream);
+
+/// The Fourier transform of real numbers along two axes (see rfftn).
+/// Default in C++: axes = std::vector<int>{-2, -1}, norm = "backward".
+MELIX_C_API melix_status melix_fft_rfft2(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                         const int* axes, size_t axes_size, const char* norm,
+                                         melix_stream stream);
+
+/// The inverse of rfft2.
+/// Default in C++: axes = std::vector<int>{-2, -1}, norm = "backward".
+MELIX_C_API melix_status melix_fft_irfft2(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                          const int* axes, size_t axes_size, const char* norm,
+                                          melix_stream stream);
+
+/// The Fourier transform along several axes, all by default. `s` are the lengths to which these axes are cut or filled
+/// up with zeros first, and needs `axes`. `norm` is that of fft, with the product of the lengths.
+/// Default in C++: norm = "backward".
+MELIX_C_API melix_status melix_fft_fftn(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                        const int* axes, size_t axes_size, const char* norm,
+                                        melix_stream stream);
+
+/// The inverse of fftn.
+/// Default in C++: norm = "backward".
+MELIX_C_API melix_status melix_fft_ifftn(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                         const int* axes, size_t axes_size, const char* norm,
+                                         melix_stream stream);
+
+/// The Fourier transform of real numbers along several axes: rfft along the last of them, fft along the others.
+/// Default in C++: norm = "backward".
+MELIX_C_API melix_status melix_fft_rfftn(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                         const int* axes, size_t axes_size, const char* norm,
+                                         melix_stream stream);
+
+/// The inverse of rfftn. `s` are the lengths of the result; without it the last axis becomes 2 * (length - 1).
+/// Default in C++: norm = "backward".
+MELIX_C_API melix_status melix_fft_irfftn(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
+                                          const int* axes, size_t axes_size, const char* norm,
+                                          melix_stream stream);
+
+/// The frequencies that the elements of fft stand for: 0, 1, ..., -2, -1 over n * d, for samples at distances of `d`.
+///
+///     >>> mx.fft.fftfreq(4, 0.5).tolist()
+///     [0.0, 0.5, -1.0, -0.5]
+/// Default in C++: d = 1.0.
+MELIX_C_API melix_status melix_fft_fftfreq(melix_array* out, int64_t n, double d, melix_stream stream);
+
+/// The frequencies that the elements of rfft stand for: 0, 1, ..., n // 2 over n * d.
+/// Default in C++: d = 1.0.
+MELIX_C_API melix_status melix_fft_rfftfreq(melix_array* out, int64_t n, double d, melix_stream stream);
+
+/// The array with frequency 0 in the middle of the given axes (all by default): they are rolled by half their length.
+MELIX_C_API melix_status melix_fft_fftshift(melix_array* out, melix_array a, const int* axes,
+                                            size_t axes_size, melix_stream stream);
+
+/// The inverse of fftshift.
+MELIX_C_API melix_status melix_fft_ifftshift(melix_array* out, melix_array a, const int* axes,
+                                             size_t axes_size, melix_stream stream);
+
 // ---- gather ----
 
 /// The elements, rows, ... that an array of integers names along an axis; of the flattened array, without an axis. The
@@ -555,6 +654,121 @@ MELIX_C_API melix_status melix_take(melix_array* out, melix_array a, melix_array
 /// Default in C++: axis = -1.
 MELIX_C_API melix_status melix_take_along_axis(melix_array* out, melix_array a, melix_array indices,
                                                const int* axis, melix_stream stream);
+
+// ---- linalg ----
+
+/// Norm of vectors or matrices, as `ord` says:
+///
+///     ord         of a matrix                       of a vector
+///     none        root of the sum of squares        the same
+///     "fro", "f"  the same                          -
+///     "nuc"       sum of the singular values        -
+///     inf         largest sum of a row              largest magnitude
+///     -inf        smallest sum of a row             smallest magnitude
+///     1, -1       largest, smallest sum of a column sum of magnitudes (1)
+///     2, -2       largest, smallest singular value  root of the sum of squares (2)
+///     0           -                                 how many are not zero
+///     p           -                                 sum(abs(a) ** p) ** (1 / p)
+///
+/// One axis makes vectors, two make matrices. Without an axis the whole array is one vector (without `ord`), or it must
+/// be a vector or a matrix. The result is real; integers give float32. The gradient at zero is 0.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_linalg_norm(melix_array* out, melix_array a, const double* ord,
+                                           const int* axis, size_t axis_size, bool keepdims,
+                                           melix_stream stream);
+
+/// q with orthonormal columns and r upper triangular, with q @ r = a. For a of shape (..., m, n) and k = min(m, n) they
+/// are (..., m, k) and (..., k, n).
+MELIX_C_API melix_status melix_linalg_qr(melix_array* out0, melix_array* out1, melix_array a,
+                                         melix_stream stream);
+
+/// u, s, vt with a = (u[:, :k] * s) @ vt[:k] and s descending, k = min(m, n). With `compute_uv` false just s.
+///
+/// u is (m, m) and vt is (n, n); with `full_matrices` false (m, k) and (k, n). Derivatives are those of the first k
+/// columns of u and rows of vt, for singular values that differ. A matrix that is not finite gives NaN.
+/// Default in C++: compute_uv = true, full_matrices = true.
+MELIX_C_API melix_status melix_linalg_svd(melix_arrays* out, melix_array a, bool compute_uv,
+                                          bool full_matrices, melix_stream stream);
+
+/// Inverse of square matrices.
+MELIX_C_API melix_status melix_linalg_inv(melix_array* out, melix_array a, melix_stream stream);
+
+/// Inverse of the lower (or upper) triangles of square matrices.
+/// Default in C++: upper = false.
+MELIX_C_API melix_status melix_linalg_tri_inv(melix_array* out, melix_array a, bool upper,
+                                              melix_stream stream);
+
+/// Lower triangular l with l @ l^H = a, or with `upper` u with u^H @ u = a, for symmetric (Hermitian) positive definite
+/// matrices. Only that triangle of `a` is read; the gradient is symmetric.
+/// Default in C++: upper = false.
+MELIX_C_API melix_status melix_linalg_cholesky(melix_array* out, melix_array a, bool upper,
+                                               melix_stream stream);
+
+/// Inverse of the matrices whose Cholesky factors (as cholesky gives them) these are.
+/// Default in C++: upper = false.
+MELIX_C_API melix_status melix_linalg_cholesky_inv(melix_array* out, melix_array a, bool upper,
+                                                   melix_stream stream);
+
+/// p, l, u with a = l[p] @ u: a permutation (uint32), a lower triangle with ones on the diagonal, an upper triangle.
+MELIX_C_API melix_status melix_linalg_lu(melix_array* out0, melix_array* out1, melix_array* out2,
+                                         melix_array a, melix_stream stream);
+
+/// The same factors in one matrix, with l below the diagonal, and the pivots (uint32): row i was exchanged with row
+/// pivots[i], in that order.
+MELIX_C_API melix_status melix_linalg_lu_factor(melix_array* out0, melix_array* out1, melix_array a,
+                                                melix_stream stream);
+
+/// x with a @ x = b. b is a vector or a matrix; the axes before the matrices broadcast.
+MELIX_C_API melix_status melix_linalg_solve(melix_array* out, melix_array a, melix_array b,
+                                            melix_stream stream);
+
+/// x with a @ x = b for the lower (or upper) triangles of a, as solve.
+/// Default in C++: upper = false.
+MELIX_C_API melix_status melix_linalg_solve_triangular(melix_array* out, melix_array a, melix_array b,
+                                                       bool upper, melix_stream stream);
+
+/// Eigenvalues, and eigenvectors of length 1 as columns, of square matrices: complex64 always, in any order. A matrix
+/// that is not finite gives NaN.
+MELIX_C_API melix_status melix_linalg_eig(melix_array* out0, melix_array* out1, melix_array a,
+                                          melix_stream stream);
+
+/// The eigenvalues of eig.
+MELIX_C_API melix_status melix_linalg_eigvals(melix_array* out, melix_array a, melix_stream stream);
+
+/// Eigenvalues in ascending order (real), and orthonormal eigenvectors as columns, of symmetric (Hermitian) matrices.
+/// Only the triangle that `UPLO` says ("L" or "U") is read; the gradient is symmetric. A matrix that is not finite
+/// gives NaN.
+/// Default in C++: UPLO = "L".
+MELIX_C_API melix_status melix_linalg_eigh(melix_array* out0, melix_array* out1, melix_array a,
+                                           const char* UPLO, melix_stream stream);
+
+/// The eigenvalues of eigh.
+/// Default in C++: UPLO = "L".
+MELIX_C_API melix_status melix_linalg_eigvalsh(melix_array* out, melix_array a, const char* UPLO,
+                                               melix_stream stream);
+
+/// Pseudo-inverse. Singular values below 10 max(m, n) eps times the largest one are taken for zero.
+MELIX_C_API melix_status melix_linalg_pinv(melix_array* out, melix_array a, melix_stream stream);
+
+/// Cross product of the vectors along an axis, of length 2 or 3 (the missing third element is zero); the other axes
+/// broadcast.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_linalg_cross(melix_array* out, melix_array a, melix_array b, int axis,
+                                            melix_stream stream);
+
+/// Determinant of square matrices; of any dtype, integers give float32.
+MELIX_C_API melix_status melix_linalg_det(melix_array* out, melix_array a, melix_stream stream);
+
+/// Sign of the determinant (of a complex one: a number of magnitude 1) and logarithm of its magnitude: 0 and -inf for a
+/// singular matrix.
+MELIX_C_API melix_status melix_linalg_slogdet(melix_array* out0, melix_array* out1, melix_array a,
+                                              melix_stream stream);
+
+/// Norm of matrices along two axes, by default the last two: see linalg.norm.
+/// Default in C++: keepdims = false.
+MELIX_C_API melix_status melix_matrix_norm(melix_array* out, melix_array a, const double* ord,
+                                           const int* axis, size_t axis_size, bool keepdims,
+                                           melix_stream stream);
 
 // ---- matmul ----
 

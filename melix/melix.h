@@ -16,6 +16,7 @@
 #include "melix/ops/fft.h"
 #include "melix/ops/gather.h"
 #include "melix/ops/indexing.h"
+#include "melix/ops/linalg.h"
 #include "melix/ops/matmul.h"
 #include "melix/ops/random.h"
 #include "melix/ops/reduce.h"

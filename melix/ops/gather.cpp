@@ -1,6 +1,7 @@
 // Rules of gather, and the functions made of it.
 #include "melix/ops/gather.h"
 
+#include "melix/ops/creation.h"
 #include "melix/ops/elementwise.h"
 #include "melix/ops/shape.h"
 
@@ -97,6 +98,7 @@ array take_along_axis(const array& a, const array& indices, std::optional<int> a
     fail(Code::value, "take_along_axis", "axis ", at, " of shape ", a.shape(),
          " has no element to choose from");
   }
+  if (index.size() == 0) return zeros(of_indices, a.dtype());  // no axis has room for a window
   return gather_windows(from, std::span(&index, 1), windows_in_rows(of_array, at));
 }
 

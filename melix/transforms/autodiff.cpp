@@ -85,18 +85,29 @@ std::vector<MaybeArray> jvp_rule(const Op& op, const JvpContext& c) {
     wanted[i] = c.tangents[i].has_value();
     if (wanted[i]) tangents.push_back(*c.tangents[i]);
   }
-  for (const array& out : outputs) start.push_back(zeros_of(out));
+  // Results that are no numbers (indices) have no tangent; their cotangents stay zero.
+  for (const array& out : outputs) {
+    if (is_inexact(out.dtype())) start.push_back(zeros_of(out));
+  }
   auto gradient = [&](const std::vector<array>& u) {
+    std::vector<array> cotangents;
+    size_t next = 0;
+    for (const array& out : outputs)
+      cotangents.push_back(is_inexact(out.dtype()) ? u[next++] : zeros_of(out));
     std::vector<MaybeArray> grads =
-        vjp_rule(op, {c.attrs, inputs, outputs, u, {wanted.get(), inputs.size()}});
+        vjp_rule(op, {c.attrs, inputs, outputs, cotangents, {wanted.get(), inputs.size()}});
     std::vector<array> out;
     for (size_t i = 0; i < grads.size(); i++) {
       if (wanted[i]) out.push_back(grads[i] ? *grads[i] : zeros_of(inputs[i]));
     }
     return out;
   };
+  std::vector<array> found = vjp(gradient, start, tangents).second;
   std::vector<MaybeArray> out;
-  for (const array& t : vjp(gradient, start, tangents).second) out.push_back(t);
+  size_t next = 0;
+  for (const array& result : outputs) {
+    out.push_back(is_inexact(result.dtype()) ? MaybeArray(found[next++]) : std::nullopt);
+  }
   return out;
 }
 
