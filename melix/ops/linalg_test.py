@@ -282,10 +282,22 @@ def eig(a):
     return np.zeros(a.shape, complex), np.ones(w.shape), w.sum(-1), (w * w).sum(-1), np.abs(w).sum(-1)
 
 
+def ascending(w):
+    """The places of eigenvalues by their real part: LAPACK's order may change when the matrix moves."""
+    return mx.argsort(mx.stop_gradient(mx.real(w)), axis=-1)
+
+
 def eig_gauge_free(a):
     """Vectors have the phase that LAPACK gives them; magnitudes do not depend on it."""
     w, v = mx.linalg.eig(a)
-    return w, mx.real(v * mx.conj(v))
+    order = ascending(w)
+    v = mx.take_along_axis(v, mx.broadcast_to(order[..., None, :], v.shape), axis=-1)
+    return mx.take_along_axis(w, order, axis=-1), mx.real(v * mx.conj(v))
+
+
+def eigvals_in_order(a):
+    w = mx.linalg.eigvals(a)
+    return mx.take_along_axis(w, ascending(w), axis=-1)
 
 
 DERIVATIVES = ("gradient", "second", "jvp")
