@@ -14,8 +14,8 @@ struct Call {
   const Attrs* attrs;
   std::span<const View> inputs;
   std::span<View> outputs;
-  /// For operations that take a region: how input 0 is made from `inputs`, block by block; null: it is inputs[0].
-  /// All of `inputs` then broadcast to `region_shape`.
+  /// For operations that take a region: how input 0 is made, block by block, from the first inputs, which broadcast to
+  /// `region_shape`; the operation's inputs 1, 2, ... follow them. Null: input 0 is inputs[0].
   const Region* region = nullptr;
   const Shape* region_shape = nullptr;
 };

@@ -45,12 +45,22 @@ std::vector<array> outputs_of(const Ref<Node>& node) {
 std::vector<MaybeArray> vjp_rule(const Op& op, const VjpContext& c) {
   if (op.vjp) return op.vjp(c);
   if (!op.decompose) fail(Code::value, op.name, "has no derivative");
-  std::vector<array> inputs(c.inputs.begin(), c.inputs.end()),
+  // The others, and those of whole numbers, are constants.
+  std::vector<size_t> varied;
+  std::vector<array> inputs(c.inputs.begin(), c.inputs.end()), primals,
       cotangents(c.cotangents.begin(), c.cotangents.end());
-  auto fun = [&](const std::vector<array>& in) { return op.decompose(c.attrs, in); };
-  std::vector<array> grads = vjp(fun, inputs, cotangents).second;
-  std::vector<MaybeArray> out;
-  for (size_t i = 0; i < grads.size(); i++) out.push_back(c.wanted[i] ? MaybeArray(grads[i]) : std::nullopt);
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (!c.wanted[i] || !is_inexact(inputs[i].dtype())) continue;
+    varied.push_back(i);
+    primals.push_back(inputs[i]);
+  }
+  auto fun = [&](const std::vector<array>& in) {
+    for (size_t k = 0; k < varied.size(); k++) inputs[varied[k]] = in[k];
+    return op.decompose(c.attrs, inputs);
+  };
+  const std::vector<array> grads = vjp(fun, primals, cotangents).second;
+  std::vector<MaybeArray> out(c.inputs.size());
+  for (size_t k = 0; k < varied.size(); k++) out[varied[k]] = grads[k];
   return out;
 }
 

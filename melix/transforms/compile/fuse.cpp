@@ -163,9 +163,10 @@ class Planner {
       if (!e.elementwise && e.node->op->takes_region) offer_region(i);
       for (const array& input : e.node->inputs) {
         Entry& from = entry(input);
+        const bool first = &input == &e.node->inputs[0];
         bool same = e.elementwise && from.elementwise && input.shape() == e.node->results[0].shape &&
                     from.node->stream == e.node->stream;
-        bool taken = !e.elementwise && e.region != kNone && from.elementwise;
+        bool taken = !e.elementwise && e.region != kNone && first;
         uint32_t region = same || taken ? e.region : kMixed;
         from.consumer = from.consumer == kNone || from.consumer == region ? region : kMixed;
       }
@@ -193,7 +194,7 @@ class Planner {
   void offer_region(uint32_t i) {
     Entry& e = entries_[i];
     const Entry& from = entry(e.node->inputs[0]);
-    if (e.node->inputs.size() != 1 || !from.elementwise || from.node->stream != e.node->stream) return;
+    if (!from.elementwise || from.node->stream != e.node->stream) return;
     e.region = uint32_t(groups_.size());
     groups_.emplace_back();
     groups_.back().kernel = i;
@@ -270,6 +271,8 @@ class Planner {
       step.shape = entries_[g.members.back()].node->results[0].shape;
       fill(g, *step.region, step);
       step.region->outputs.push_back(entries_[g.members.back()].value);
+      for (size_t k = 1; k < node->inputs.size(); k++)
+        step.inputs.push_back(slot_of(node->inputs[uint32_t(k)]));
     } else {
       for (const array& input : node->inputs) step.inputs.push_back(slot_of(input));
     }

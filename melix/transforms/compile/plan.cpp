@@ -134,6 +134,7 @@ class Layout {
       place(to, kNone);
       frame_.copies.push_back({index, -1, frame_.views[from], frame_.views[to]});
     }
+    for (size_t k = 1; k < s.outputs.size(); k++) place(s.outputs[k], kNone);
   }
 
   // A row-major copy of a view, made before the step runs.
