@@ -253,6 +253,17 @@ MELIX_C_API melix_status melix_tri(melix_array* out, int64_t n, const int64_t* m
 MELIX_C_API melix_status melix_meshgrid(melix_arrays* out, const melix_array* arrays, size_t arrays_size,
                                         bool sparse, const char* indexing, melix_stream stream);
 
+// ---- cross_entropy ----
+
+/// logsumexp(logits) - logits[target] over the last axis, for each target: an array of integers with the shape of the
+/// logits less their last axis. Negative targets count from the end. The losses are float32 (float64 for float64
+/// logits), computed without rounding anything to 16 bits; no array of the size of the logits is made.
+///
+///     >>> mx.fast.cross_entropy(mx.array([[2.0, 1.0], [0.0, 3.0]]), mx.array([0, 1]))
+///     array([0.313262, 0.0485874], dtype=float32)
+MELIX_C_API melix_status melix_fast_cross_entropy(melix_array* out, melix_array logits, melix_array targets,
+                                                  melix_stream stream);
+
 // ---- diagonal ----
 
 /// The diagonals of the matrices along two axes, which are removed; the diagonal is the last axis of the result.
@@ -642,6 +653,24 @@ MELIX_C_API melix_status melix_fft_fftshift(melix_array* out, melix_array a, con
 MELIX_C_API melix_status melix_fft_ifftshift(melix_array* out, melix_array a, const int* axes,
                                              size_t axes_size, melix_stream stream);
 
+// ---- gated_delta ----
+
+/// The gated delta rule over T steps. For each head, with S the state (Dv, Dk), each step t does
+///
+///     S = gamma_t S
+///     S = S + beta_t (v_t - S k_t) k_t^T
+///     y_t = S q_t
+///
+/// Shapes: q and k (B, T, Hk, Dk); v (B, T, Hv, Dv), Hv a multiple of Hk: neighbouring heads of v share one of q and k;
+/// gamma (B, T, Hv), or (B, T, Hv, Dk) with a decay for each key; beta (B, T, Hv); initial_state (B, Hv, Dv, Dk), by
+/// default zeros; mask (B, T): where it is false, the state stays as it is, and y is 0. Gives y (B, T, Hv, Dv), of the
+/// dtype that q, k and v promote to, and the last state, in float32 (float64 if anything is). Everything is computed in
+/// that dtype; y is rounded once.
+MELIX_C_API melix_status melix_fast_gated_delta_update(melix_arrays* out, melix_array q, melix_array k,
+                                                       melix_array v, melix_array gamma, melix_array beta,
+                                                       melix_array initial_state, melix_array mask,
+                                                       melix_stream stream);
+
 // ---- gather ----
 
 /// The elements, rows, ... that an array of integers names along an axis; of the flattened array, without an axis. The
@@ -810,6 +839,23 @@ MELIX_C_API melix_status melix_tensordot_list(melix_array* out, melix_array a, m
                                               const int* const* axes, const size_t* axes_sizes,
                                               size_t axes_size, melix_stream stream);
 
+// ---- normalize ----
+
+/// x / sqrt(mean(x * x) + eps) over the last axis, times `weight` (one element for each of that axis) where it is
+/// given. The result has the dtype that x and weight promote to, float32 for integers; 16-bit floats are computed in
+/// float32 and rounded once.
+///
+///     >>> mx.fast.rms_norm(mx.array([3.0, 4.0]), None, 0.0)
+///     array([0.848528, 1.13137], dtype=float32)
+MELIX_C_API melix_status melix_fast_rms_norm(melix_array* out, melix_array x, melix_array weight, double eps,
+                                             melix_stream stream);
+
+/// (x - mean(x)) / sqrt(var(x) + eps) over the last axis, times `weight`, plus `bias`, where they are given (one
+/// element for each of that axis). The result has the dtype that all promote to, float32 for integers; 16-bit floats
+/// are computed in float32 and rounded once.
+MELIX_C_API melix_status melix_fast_layer_norm(melix_array* out, melix_array x, melix_array weight,
+                                               melix_array bias, double eps, melix_stream stream);
+
 // ---- random ----
 
 /// The key that belongs to a seed.
@@ -960,6 +1006,23 @@ MELIX_C_API melix_status melix_allclose(melix_array* out, melix_array a, melix_a
 /// Default in C++: equal_nan = false.
 MELIX_C_API melix_status melix_array_equal(melix_array* out, melix_array a, melix_array b, bool equal_nan,
                                            melix_stream stream);
+
+// ---- rope ----
+
+/// Rotary position encoding: of `a` (B, ..., T, D), the first `dims` features of each row are turned, pair by pair, in
+/// proportion to the row's position; the others are left as they are. Pair i is features i and i + dims / 2, or 2 i and
+/// 2 i + 1 where `traditional`. At position p it is turned by p * scale / base^(2 i / dims), or by p * scale / freqs[i]
+/// where `freqs` (dims / 2 numbers) are given instead of `base`. Row t is at position offset + t; `offset` is an
+/// integer, or an array of one or of B of them. Angles are computed in float64: far positions are encoded as precisely
+/// as near ones.
+///
+///     >>> x = mx.ones((1, 2, 4))
+///     >>> mx.fast.rope(x, 2, traditional=False, base=10000.0, scale=1.0, offset=0)
+///     array([[[1, 1, 1, 1],
+///             [-0.301169, 1.38177, 1, 1]]], dtype=float32)
+MELIX_C_API melix_status melix_fast_rope(melix_array* out, melix_array a, int dims, bool traditional,
+                                         const double* base, double scale, melix_array offset,
+                                         melix_array freqs, melix_stream stream);
 
 // ---- scan ----
 

@@ -22,6 +22,9 @@ struct ProductTile;
 struct SkinnyProduct;
 struct FftPass;
 struct FftLanes;
+struct RopeRows;
+struct DeltaSteps;
+struct DeltaSlopes;
 
 /// How a scattered element meets the one that is there.
 enum class Combine : uint8_t { replace, add, prod, max, min, divide };
@@ -52,6 +55,19 @@ struct ScanLoops {
   void (*append)(void* carry, const void* next);
   /// n times what stands before the first element.
   void (*before_first)(void* to, int64_t n);
+};
+
+/// A normalised row is (x - mean) * factor.
+struct NormRow {
+  double mean, factor;
+};
+struct NormMoments {
+  double distances, squares;
+};
+/// A row, the cotangent of its result, and the weight (null: none).
+struct NormSlopes {
+  const void *x, *g, *weight;
+  NormRow row;
 };
 
 struct Simd {
