@@ -260,7 +260,7 @@ MELIX_C_API melix_status melix_meshgrid(melix_arrays* out, const melix_array* ar
 /// logits), computed without rounding anything to 16 bits; no array of the size of the logits is made.
 ///
 ///     >>> mx.fast.cross_entropy(mx.array([[2.0, 1.0], [0.0, 3.0]]), mx.array([0, 1]))
-///     array([0.313262, 0.0485874], dtype=float32)
+///     array([0.313262, 0.0485873], dtype=float32)
 MELIX_C_API melix_status melix_fast_cross_entropy(melix_array* out, melix_array logits, melix_array targets,
                                                   melix_stream stream);
 

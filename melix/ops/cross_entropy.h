@@ -18,7 +18,7 @@ namespace fast {
 /// logits), computed without rounding anything to 16 bits; no array of the size of the logits is made.
 ///
 ///     >>> mx.fast.cross_entropy(mx.array([[2.0, 1.0], [0.0, 3.0]]), mx.array([0, 1]))
-///     array([0.313262, 0.0485874], dtype=float32)
+///     array([0.313262, 0.0485873], dtype=float32)
 array cross_entropy(const array& logits, const array& targets, StreamOrDevice s = {});
 
 }  // namespace fast

@@ -47,7 +47,7 @@ def rope(a, dims, traditional, base, scale, offset, freqs=None):
     )
     rows = np.arange(a.shape[-2])
     positions = (np.reshape(offset, (-1, 1)) + rows).astype(wide) * scale
-    angles = positions.reshape(-1, *[1] * (a.ndim - 3), a.shape[-2], 1) * turns
+    angles = positions.reshape(len(positions), *[1] * (a.ndim - 3), a.shape[-2], 1) * turns
     c, s = np.cos(angles), np.sin(angles)
     first, second = (
         (slice(0, dims, 2), slice(1, dims, 2))
