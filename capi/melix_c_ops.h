@@ -585,6 +585,17 @@ MELIX_C_API melix_status melix_fft_rfft(melix_array* out, melix_array a, const i
 MELIX_C_API melix_status melix_fft_irfft(melix_array* out, melix_array a, const int64_t* n, int axis,
                                          const char* norm, melix_stream stream);
 
+/// The Fourier transform of a signal of which elements 0 to n // 2 are there, the others being their conjugates: `n`
+/// real numbers, by default 2 * (length - 1). It is irfft of the conjugates, with the other factor.
+/// Default in C++: axis = -1, norm = "backward".
+MELIX_C_API melix_status melix_fft_hfft(melix_array* out, melix_array a, const int64_t* n, int axis,
+                                        const char* norm, melix_stream stream);
+
+/// The inverse of hfft: elements 0 to n // 2 of the signal that has this real spectrum.
+/// Default in C++: axis = -1, norm = "backward".
+MELIX_C_API melix_status melix_fft_ihfft(melix_array* out, melix_array a, const int64_t* n, int axis,
+                                         const char* norm, melix_stream stream);
+
 /// The Fourier transform along two axes (see fftn).
 /// Default in C++: axes = std::vector<int>{-2, -1}, norm = "backward".
 MELIX_C_API melix_status melix_fft_fft2(melix_array* out, melix_array a, const int64_t* s, size_t s_size,
@@ -652,6 +663,24 @@ MELIX_C_API melix_status melix_fft_fftshift(melix_array* out, melix_array a, con
 /// The inverse of fftshift.
 MELIX_C_API melix_status melix_fft_ifftshift(melix_array* out, melix_array a, const int* axes,
                                              size_t axes_size, melix_stream stream);
+
+// ---- floating ----
+
+/// Whether the sign is negative: of -0.0 and of NaNs with the sign bit too. Not defined for complex numbers.
+///
+///     >>> mx.signbit(mx.array([-0.0, 0.0, -2.0])).tolist()
+///     [True, False, True]
+MELIX_C_API melix_status melix_signbit(melix_array* out, melix_array a, melix_stream stream);
+
+/// The size of `a` with the sign of `b`. Integers are converted to float32.
+MELIX_C_API melix_status melix_copysign(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// The next number of the type from `a` towards `b`; `b` where they are equal. Integers are converted to float32.
+MELIX_C_API melix_status melix_nextafter(melix_array* out, melix_array a, melix_array b, melix_stream stream);
+
+/// sqrt(a^2 + b^2), without overflow or underflow on the way; infinite if one is, even beside NaN. Integers are
+/// converted to float32.
+MELIX_C_API melix_status melix_hypot(melix_array* out, melix_array a, melix_array b, melix_stream stream);
 
 // ---- gated_delta ----
 

@@ -15,6 +15,7 @@
 #include "melix/ops/einsum.h"
 #include "melix/ops/elementwise.h"
 #include "melix/ops/fft.h"
+#include "melix/ops/floating.h"
 #include "melix/ops/gated_delta.h"
 #include "melix/ops/gather.h"
 #include "melix/ops/indexing.h"

@@ -99,6 +99,12 @@ double scale_of(const char* name, const std::string& norm, bool inverse, double 
   fail(Code::value, name, "norm is \"", norm, "\", not \"backward\", \"ortho\" or \"forward\"");
 }
 
+// The norm under which the other direction is divided.
+std::string opposite(const char* name, const std::string& norm) {
+  scale_of(name, norm, false, 1);
+  return norm == "backward" ? "forward" : norm == "forward" ? "backward" : norm;
+}
+
 struct Kind {
   const char* name;
   bool inverse, real;
@@ -204,6 +210,18 @@ array fftfreq(int64_t n, double d, StreamOrDevice stream) {
   StreamScope scope(stream);
   return ifftshift(frequencies("fftfreq", n, d, -(n / 2), n));
 }
+array hfft(const array& a, std::optional<int64_t> n, int axis, const std::string& norm,
+           StreamOrDevice stream) {
+  StreamScope scope(stream);
+  return along_one({"hfft", true, true}, conj(astype(a, complex64)), n, axis, opposite("hfft", norm), {});
+}
+
+array ihfft(const array& a, std::optional<int64_t> n, int axis, const std::string& norm,
+            StreamOrDevice stream) {
+  StreamScope scope(stream);
+  return conj(along_one({"ihfft", false, true}, a, n, axis, opposite("ihfft", norm), {}));
+}
+
 array rfftfreq(int64_t n, double d, StreamOrDevice stream) {
   StreamScope scope(stream);
   return frequencies("rfftfreq", n, d, 0, n / 2 + 1);

@@ -61,6 +61,17 @@ array rfft(const array& a, std::optional<int64_t> n = std::nullopt, int axis = -
 array irfft(const array& a, std::optional<int64_t> n = std::nullopt, int axis = -1,
             const std::string& norm = "backward", StreamOrDevice stream = {});
 
+/// The Fourier transform of a signal of which elements 0 to n // 2 are there, the others being their conjugates: `n`
+/// real numbers, by default 2 * (length - 1). It is irfft of the conjugates, with the other factor.
+/// @python keyword=none
+array hfft(const array& a, std::optional<int64_t> n = std::nullopt, int axis = -1,
+           const std::string& norm = "backward", StreamOrDevice stream = {});
+
+/// The inverse of hfft: elements 0 to n // 2 of the signal that has this real spectrum.
+/// @python keyword=none
+array ihfft(const array& a, std::optional<int64_t> n = std::nullopt, int axis = -1,
+            const std::string& norm = "backward", StreamOrDevice stream = {});
+
 /// The Fourier transform along two axes (see fftn).
 /// @python keyword=none
 array fft2(const array& a, const std::optional<Shape>& s = std::nullopt,

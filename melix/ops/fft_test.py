@@ -41,7 +41,13 @@ LONG = [2310, 4096, 5001, 10007]
 
 
 def is_back(name: str) -> bool:
-    return "irfft" in name
+    """Whether half of a spectrum gives real numbers."""
+    return "irfft" in name or name == "hfft"
+
+
+def is_real(name: str) -> bool:
+    """Whether real numbers give half of a spectrum."""
+    return name.startswith("rfft") or name == "ihfft"
 
 
 # ---- samples ----
@@ -103,7 +109,7 @@ def reference(name):
 
     def run(x, n=None, axis=-1, **kwargs):
         x = x if x.dtype.kind == "c" else x.astype(float)
-        if name.startswith("rfft"):
+        if is_real(name):
             x = x.real
         if name[-1] in "2n":
             return function(x, **kwargs)
@@ -137,8 +143,8 @@ def accurate(name):
 
 # ---- records ----
 
-ONE = ("fft", "ifft", "rfft", "irfft")
-SEVERAL = tuple(name + many for name in ONE for many in "2n")
+ONE = ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
+SEVERAL = tuple(name + many for name in ONE[:4] for many in "2n")
 BAD_ONE = (
     bad(lambda of: call(of(2, 4), axis=2), "axis 2", "(2, 4)", error=IndexError),
     bad(lambda of: call(of()), "axis -1", "()", error=IndexError),
@@ -174,7 +180,7 @@ def record(name):
 
 def derivatives(name):
     """Of complex64 alone: a finite difference in float64 sees nothing but the rounding to complex64."""
-    real = name.startswith("rfft")
+    real = is_real(name)
 
     def function(x, *args, **kwargs):
         return getattr(mx.fft, name)(mx.real(x) if real else x, *args, **kwargs)
@@ -258,7 +264,7 @@ def test_errors_are_those_of_scipy(name, n, rows):
     """Within 10 times the error of SciPy in the same precision (and never asked for less than the rounding itself)."""
     rng = np.random.default_rng(n)
     x = rng.standard_normal((rows, n // 2 + 1 if is_back(name) else n)).astype(np.float32)
-    if name != "rfft":
+    if not is_real(name):
         x = (x + 1j * rng.standard_normal(x.shape)).astype(np.complex64)
     function = getattr(scipy.fft, name)
     exact = function(x.astype(np.complex128 if x.dtype.kind == "c" else float), n)

@@ -100,6 +100,15 @@ void bind_making(nb::module_& m) {
       "__array_namespace_info__",
       [] { return nb::module_::import_("melix.array_api").attr("ArrayNamespaceInfo")(); },
       "What the Python array API asks about this module.");
+  // A name that `from melix.core import *` must not put in the place of Python's own.
+  m.def(
+      "__getattr__",
+      [](nb::str object) {
+        const std::string name = object.c_str();
+        if (name == "bool") return nb::borrow(dtype_object(bool_));
+        raise(PyExc_AttributeError, "module 'melix.core' has no attribute '", name, "'");
+      },
+      nb::arg("name"), "The dtype `bool`, as the Python array API calls bool_.");
   nb::class_<ArrayLike>(m, "ArrayLike", "Stands for an object whose method __mlx_array__ returns an array.")
       .def("__init__", [](ArrayLike* self, nb::object object) { new (self) ArrayLike{std::move(object)}; })
       .def("__mlx_array__", [](const ArrayLike& self) { return self.object.attr("__mlx_array__")(); });
