@@ -828,6 +828,11 @@ MELIX_C_API melix_status melix_matrix_norm(melix_array* out, melix_array a, cons
                                            const int* axis, size_t axis_size, bool keepdims,
                                            melix_stream stream);
 
+// ---- load ----
+
+/// The array of an .npy file. Its elements are read when they are needed.
+MELIX_C_API melix_status melix_load(melix_array* out, const char* file, melix_stream stream);
+
 // ---- matmul ----
 
 /// Matrix product of the last two axes; the axes before them broadcast. A vector (one axis) is a row on the left and a

@@ -32,6 +32,7 @@ ${melix_isa_rows}")
 add_library(melix SHARED ${melix_sources})
 add_library(melix::melix ALIAS melix)
 find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)  # members of .npz files
 set(melix_stage ${PROJECT_BINARY_DIR}/python/melix)
 set_target_properties(melix PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${melix_stage}/lib)
 if(NOT SKBUILD)  # a wheel holds no links: there the library is one file without a version in its name
@@ -40,7 +41,7 @@ endif()
 target_compile_features(melix PUBLIC cxx_std_20)
 target_include_directories(melix PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
   $<BUILD_INTERFACE:${melix_generated}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_link_libraries(melix PUBLIC Threads::Threads PRIVATE ${CMAKE_DL_LIBS})
+target_link_libraries(melix PUBLIC Threads::Threads PRIVATE ${CMAKE_DL_LIBS} ZLIB::ZLIB)
 target_link_options(melix PRIVATE -Wl,-z,nodelete)  # its threads live until the process ends: dlclose must not unmap it
 
 # Kernels see nothing of the library but headers. -fno-trapping-math lets the vectoriser turn a choice into a blend,

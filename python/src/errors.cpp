@@ -4,6 +4,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "melix/io/file_error.h"
+
 namespace melix::python {
 namespace {
 
@@ -48,6 +50,26 @@ PyObject* exception_of(nb::exception_type type) {
   }
 }
 
+// An exception with the attributes file, offset, field and rule. What the system refused is the OSError of its number:
+// a FileNotFoundError, a PermissionError, ...
+void set_file_error(const io::FileError& error) {
+  auto text = [](const std::string& s) {
+    return nb::steal(PyUnicode_DecodeUTF8(s.data(), Py_ssize_t(s.size()), "surrogateescape"));
+  };
+  const nb::object file = text(error.file());
+  const nb::handle type = exception_of(error.code());
+  nb::object exception =
+      error.system_error() && error.offset() == io::FileError::kNowhere
+          ? type(error.system_error(), text(concat("[", error.op(), "] ", error.rule())), file)
+          : type(text(error.what()));
+  exception.attr("file") = file;
+  exception.attr("offset") =
+      error.offset() == io::FileError::kNowhere ? nb::none() : nb::object(nb::int_(error.offset()));
+  exception.attr("field") = text(error.field());
+  exception.attr("rule") = text(error.rule());
+  PyErr_SetObject(exception.type().ptr(), exception.ptr());
+}
+
 }  // namespace
 
 void set_python_error() noexcept {
@@ -55,6 +77,12 @@ void set_python_error() noexcept {
     throw;
   } catch (nb::python_error& error) {
     error.restore();
+  } catch (const io::FileError& error) {
+    try {
+      set_file_error(error);
+    } catch (...) {
+      PyErr_SetString(exception_of(error.code()), error.what());
+    }
   } catch (const Error& error) {
     PyErr_SetString(exception_of(error.code()), error.what());
   } catch (const nb::builtin_exception& error) {

@@ -11,6 +11,7 @@
 #include "python/src/dtypes.h"
 #include "python/src/einsum.h"
 #include "python/src/evaluation.h"
+#include "python/src/files.h"
 #include "python/src/generated.h"
 #include "python/src/indexing.h"
 #include "python/src/printing.h"
@@ -41,6 +42,7 @@ void bind_debug(nb::module_& m) {
   debug.def(
       "instruction_set", [] { return backend_of(Device()).description(); },
       "The instruction set of the CPU's kernels, as MELIX_CPU names it.");
+  bind_file_faults(debug);
 }
 
 void bind_constants(nb::module_& m) {
@@ -79,6 +81,7 @@ NB_MODULE(core, m) {
   bind_debug(m);
   bind_making(m);
   bind_einsum(m);
+  bind_files(m);
   bind_operations(m);
   bind_random_state(m);
   bind_indexing(m);

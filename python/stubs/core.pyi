@@ -4,7 +4,7 @@ import enum
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TextIO, TypeAlias, TypeVar, overload
+from typing import Any, BinaryIO, ClassVar, Literal, ParamSpec, Protocol, TextIO, TypeAlias, TypeVar, overload
 
 from melix.array_api import ArrayNamespaceInfo
 
@@ -410,6 +410,41 @@ def atleast_3d(ary: Operand, /, *, stream: StreamOrDevice = None) -> array: ...
 @overload
 def atleast_3d(*arys: Operand, stream: StreamOrDevice = None) -> array | list[array]:
     """Arrays of at least three dimensions; a list of several."""
+
+# ---- files ----
+
+_ArrayFile: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes] | BinaryIO
+_Metadata: TypeAlias = array | str | list[str]
+
+def load(
+    file: _ArrayFile,
+    format: str | None = None,
+    return_metadata: bool = False,
+    *,
+    gguf_blocks: bool = False,
+    stream: StreamOrDevice = None,
+) -> Any:
+    """The array of an .npy file, or a dict of the arrays of an .npz, .safetensors or .gguf file (with
+    `return_metadata` and `gguf_blocks` a tuple that ends with the metadata and the modes of quantized blocks)."""
+
+def save(file: _ArrayFile, arr: array) -> None:
+    """Saves an array as .npy."""
+
+def savez(file: _ArrayFile, *args: array, **kwargs: array) -> None:
+    """Saves arrays as .npz: those without a name as arr_0, arr_1, ..."""
+
+def savez_compressed(file: _ArrayFile, *args: array, **kwargs: array) -> None:
+    """Saves arrays as .npz, compressed."""
+
+def save_safetensors(
+    file: _ArrayFile, arrays: dict[str, array], metadata: dict[str, str] | None = None
+) -> None:
+    """Saves a dict of arrays, and one of strings, as .safetensors."""
+
+def save_gguf(
+    file: _ArrayFile, arrays: dict[str, array], metadata: dict[str, _Metadata] | None = None
+) -> None:
+    """Saves a dict of arrays as .gguf. Metadata are arrays of at most one axis, strings, and lists of strings."""
 
 # ---- evaluation ----
 

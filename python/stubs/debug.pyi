@@ -11,3 +11,9 @@ def set_num_threads(n: int) -> None:
 
 def instruction_set() -> str:
     """The instruction set of the CPU's kernels, as MELIX_CPU names it."""
+
+def set_file_fault(kind: str, at: int = 0, persistent: bool = False, error: int = 5) -> None:
+    """For tests: makes calls of the system for files fail ("error", "kill", "brief", "interrupt"; "none": none)."""
+
+def file_calls() -> int:
+    """Calls of the system for files since set_file_fault."""
