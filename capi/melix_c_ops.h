@@ -264,6 +264,12 @@ MELIX_C_API melix_status melix_meshgrid(melix_arrays* out, const melix_array* ar
 MELIX_C_API melix_status melix_fast_cross_entropy(melix_array* out, melix_array logits, melix_array targets,
                                                   melix_stream stream);
 
+// ---- depends ----
+
+/// The arrays unchanged (the same memory), but evaluated only after all `dependencies` are. No gradient flows to these.
+MELIX_C_API melix_status melix_depends(melix_arrays* out, const melix_array* inputs, size_t inputs_size,
+                                       const melix_array* dependencies, size_t dependencies_size);
+
 // ---- diagonal ----
 
 /// The diagonals of the matrices along two axes, which are removed; the diagonal is the last axis of the result.
@@ -712,6 +718,21 @@ MELIX_C_API melix_status melix_take(melix_array* out, melix_array a, melix_array
 /// Default in C++: axis = -1.
 MELIX_C_API melix_status melix_take_along_axis(melix_array* out, melix_array a, melix_array indices,
                                                const int* axis, melix_stream stream);
+
+// ---- hadamard ----
+
+/// The product of the last axis with a Hadamard matrix, times `scale` (by default 1 / sqrt(n), which makes it
+/// orthogonal).
+///
+/// The length n of that axis is m * 2^k, m being 1, 12, 20 or 28 and k any number; for m = 1 the matrix is
+/// scipy.linalg.hadamard(n), else the Kronecker product of the matrix of order m with that of 2^k. Takes n log n steps.
+/// Floating and complex dtypes are kept (16-bit floats are computed in float32 and rounded once), all others become
+/// float32. A scalar is a row of one element.
+///
+///     >>> mx.hadamard_transform(mx.array([1.0, 2.0, 3.0, 4.0]), scale=1.0).tolist()
+///     [10.0, -2.0, -4.0, 0.0]
+MELIX_C_API melix_status melix_hadamard_transform(melix_array* out, melix_array a, const double* scale,
+                                                  melix_stream stream);
 
 // ---- linalg ----
 
@@ -1244,6 +1265,50 @@ MELIX_C_API melix_status melix_unique(melix_arrays* out, melix_array a, int64_t 
 /// Default in C++: keepdims = false.
 MELIX_C_API melix_status melix_median(melix_array* out, melix_array a, const int* axis, size_t axis_size,
                                       bool keepdims, melix_stream stream);
+
+// ---- stft ----
+
+/// The short-time Fourier transform of the last axis: frames of `n_fft` samples, `hop_length` (by default n_fft // 4)
+/// apart, each multiplied by a window and transformed. The result is complex64, of shape (..., frequencies, frames).
+///
+/// `window` has one axis of at most n_fft points, and is filled up with zeros on both sides; without it all
+/// `win_length` (by default n_fft) samples in the middle of a frame count the same. With `center`, n_fft // 2 samples
+/// are added at both ends as pad does in `pad_mode` ("reflect", "edge", "constant"), so that frame k is about sample
+/// k * hop_length. `onesided` (by default, of real signals) keeps frequencies 0 to n_fft // 2. `norm` is that of fft.
+/// Default in C++: n_fft = 2048, center = true, pad_mode = "reflect", norm = "backward".
+MELIX_C_API melix_status melix_fft_stft(melix_array* out, melix_array x, int64_t n_fft,
+                                        const int64_t* hop_length, const int64_t* win_length,
+                                        melix_array window, bool center, const char* pad_mode,
+                                        const char* norm, const bool* onesided, melix_stream stream);
+
+/// The signal of which `stft_matrix` is the short-time Fourier transform: the frames are transformed back, multiplied
+/// by the window, added up where they overlap and divided by the sum of the squares of the windows there (by 1e-8 where
+/// that is less). The result is real.
+///
+/// The other arguments are those of stft. `n_fft` follows from the number of frequencies, taken as even where
+/// `onesided` (the default) leaves a choice. `length` cuts the signal or fills it up with zeros.
+/// Default in C++: center = true, norm = "backward".
+MELIX_C_API melix_status melix_fft_istft(melix_array* out, melix_array stft_matrix, const int64_t* n_fft,
+                                         const int64_t* hop_length, const int64_t* win_length,
+                                         melix_array window, bool center, const char* norm,
+                                         const bool* onesided, const int64_t* length, melix_stream stream);
+
+// ---- window_functions ----
+
+/// The Hann window of M points: 0.5 - 0.5 * cos(2 pi n / (M - 1)).
+///
+///     >>> mx.hanning(5).tolist()
+///     [0.0, 0.5, 1.0, 0.5, 0.0]
+MELIX_C_API melix_status melix_hanning(melix_array* out, int64_t M, melix_stream stream);
+
+/// The Hamming window of M points: 0.54 - 0.46 * cos(2 pi n / (M - 1)).
+MELIX_C_API melix_status melix_hamming(melix_array* out, int64_t M, melix_stream stream);
+
+/// The Blackman window of M points: 0.42 - 0.5 * cos(2 pi n / (M - 1)) + 0.08 * cos(4 pi n / (M - 1)).
+MELIX_C_API melix_status melix_blackman(melix_array* out, int64_t M, melix_stream stream);
+
+/// The Bartlett window of M points, a triangle: 1 - |2 n / (M - 1) - 1|.
+MELIX_C_API melix_status melix_bartlett(melix_array* out, int64_t M, melix_stream stream);
 
 #ifdef __cplusplus
 }

@@ -454,6 +454,9 @@ def eval(*args: Any) -> None:
 def async_eval(*args: Any) -> None:
     """Starts computing arrays and returns at once. Who reads a value waits for it."""
 
+def depends(inputs: R, dependencies: array | Sequence[array]) -> R:
+    """The arrays of `inputs` (one, or a list) unchanged, but evaluated only after all of `dependencies` are."""
+
 # ---- transforms ----
 
 def grad(

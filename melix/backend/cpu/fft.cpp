@@ -68,9 +68,16 @@ void each_stage(const Side& side, int64_t line, int64_t lanes, float* stage, Bod
   }
 }
 
+// Whether lanes are rows of complex numbers in blocks that are all full.
+bool in_full_rows(const Side& side, int64_t lanes) {
+  return side.floats == 2 && side.inner == 1 && lanes % kFftLanes == 0;
+}
+
 // `paired`: elements 2 j and 2 j + 1 of real lines are the parts of a complex number.
 void load(const Side& side, int64_t line, int64_t lanes, bool paired, float* stage, float* to) {
   const int64_t row = (lanes + kFftLanes - 1) / kFftLanes * kFftElement;
+  if (in_full_rows(side, lanes))
+    return simd().fft_load_rows(side.at(line), 2 * side.n, side.n, lanes / kFftLanes, to);
   each_stage<true>(
       side, line, lanes, stage, [&](int64_t first, int64_t count, const float* x, int64_t stride) {
         if (side.floats == 2)
@@ -85,6 +92,8 @@ void load(const Side& side, int64_t line, int64_t lanes, bool paired, float* sta
 void store(const float* from, float scale, bool paired, const Side& side, int64_t line, int64_t lanes,
            float* stage) {
   const int64_t row = (lanes + kFftLanes - 1) / kFftLanes * kFftElement;
+  if (in_full_rows(side, lanes))
+    return simd().fft_store_rows(from, side.n, lanes / kFftLanes, scale, side.at(line), 2 * side.n);
   each_stage<false>(side, line, lanes, stage, [&](int64_t first, int64_t count, float* x, int64_t stride) {
     if (side.floats == 2)
       simd().fft_store(from + first * row, count, lanes, scale, x, stride);

@@ -43,6 +43,7 @@ void fill_twists(const FftRoots& roots, int64_t first, int64_t lanes, int64_t co
 
 // Rows side by side: lane l reads the row `stride` pairs behind that of lane l - 1.
 void load_rows(const float* from, int64_t stride, int64_t n, int64_t lanes, int64_t width, float* to) {
+  if (lanes == width * kFftLanes) return simd().fft_load_rows(from, 2 * stride, n, width, to);
   alignas(64) float stage[kStageColumns * kFftElement];
   for (int64_t b = 0; b < width; b++) {
     const int64_t count = std::min<int64_t>(kFftLanes, lanes - b * kFftLanes);

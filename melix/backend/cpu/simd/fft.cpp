@@ -243,6 +243,24 @@ MELIX_INLINE void store_block(const float* from, float scale, float* to) {
   });
 }
 
+// Complex numbers as units of 8 bytes, a register of each of as many rows: kSquare x kSquare of them.
+using Units = Vector<int64_t, kBytes>;
+constexpr int kSquare = kBytes / 8;
+
+template <int D, int... I>
+MELIX_INLINE void transpose(Units* v, Ints<I...> lanes) {
+  if constexpr (D > 0) {
+    each(lanes, [&]<int i>(Int<i>) MELIX_UNROLLED {
+      if constexpr ((i & D) == 0) {
+        const Units a = v[i], b = v[i + D];
+        v[i] = __builtin_shufflevector(a, b, (I & D ? kSquare + I - D : I)...);
+        v[i + D] = __builtin_shufflevector(a, b, (I & D ? kSquare + I : I + D)...);
+      }
+    });
+    transpose<D / 2>(v, lanes);
+  }
+}
+
 MELIX_INLINE void copy(const float* from, int64_t n, float* to) {
   for (int64_t i = 0; i < n; i++) to[i] = from[i];
 }
@@ -289,6 +307,68 @@ void fft_store(const float* from, int64_t n, int64_t lanes, float scale, float* 
     store_block(from, scale, rest);
     copy(rest, 2 * (lanes - l), to + 2 * l);
     from += kFftElement;
+  }
+}
+
+// Squares of a register from each of kSquare rows; two of them make a register of real parts and one of the others.
+void fft_load_rows(const float* from, int64_t stride, int64_t n, int64_t width, float* to) {
+  for (int64_t b = 0; b < width; b++, from += kFftLanes * stride) {
+    for (int64_t j = 0; j < n; j += kSquare) {
+      const bool whole = j + kSquare <= n;
+      for (int part = 0; part < kParts; part++) {
+        Units v[2 * kSquare];
+        each(Count<2 * kSquare>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+          const float* row = from + (part * kWidth + r) * stride + 2 * j;
+          if (whole) {
+            __builtin_memcpy(&v[r], row, kBytes);
+          } else {
+            float rest[kWidth] = {};
+            copy(row, 2 * (n - j), rest);
+            __builtin_memcpy(&v[r], rest, kBytes);
+          }
+        });
+        transpose<kSquare / 2>(v, Count<kSquare>());
+        transpose<kSquare / 2>(v + kSquare, Count<kSquare>());
+        each(Count<kSquare>(), [&]<int k>(Int<k>) MELIX_UNROLLED {
+          if (!whole && j + k >= n) return;
+          const Complex x = parted(V(v[k]), V(v[kSquare + k]), Count<kWidth>());
+          float* element = to + ((j + k) * width + b) * kFftElement + part * kWidth;
+          store(element, x.re);
+          store(element + kFftLanes, x.im);
+        });
+      }
+    }
+  }
+}
+
+void fft_store_rows(const float* from, int64_t n, int64_t width, float scale, float* to, int64_t stride) {
+  for (int64_t b = 0; b < width; b++, to += kFftLanes * stride) {
+    for (int64_t j = 0; j < n; j += kSquare) {
+      const bool whole = j + kSquare <= n;
+      for (int part = 0; part < kParts; part++) {
+        Units v[2 * kSquare];
+        each(Count<kSquare>(), [&]<int k>(Int<k>) MELIX_UNROLLED {
+          const int64_t at = whole || j + k < n ? j + k : n - 1;
+          const float* element = from + (at * width + b) * kFftElement + part * kWidth;
+          V first, second;
+          paired({load(element) * scale, load(element + kFftLanes) * scale}, first, second, Count<kWidth>());
+          v[k] = Units(first);
+          v[kSquare + k] = Units(second);
+        });
+        transpose<kSquare / 2>(v, Count<kSquare>());
+        transpose<kSquare / 2>(v + kSquare, Count<kSquare>());
+        each(Count<2 * kSquare>(), [&]<int r>(Int<r>) MELIX_UNROLLED {
+          float* row = to + (part * kWidth + r) * stride + 2 * j;
+          if (whole) {
+            __builtin_memcpy(row, &v[r], kBytes);
+          } else {
+            float rest[kWidth];
+            __builtin_memcpy(rest, &v[r], kBytes);
+            copy(rest, 2 * (n - j), row);
+          }
+        });
+      }
+    }
   }
 }
 
