@@ -161,9 +161,6 @@ class Parser {
       in_.reject(in_.offset() - 4, "number of dimensions", dims, ", at most ", kMostGgufDims, " can be");
     dims_.clear();
     for (uint32_t i = 0; i < dims; i++) dims_.push_back(in_.read<uint64_t>("dimension"));
-    if (extent(dims_) > Size(kMostElements)) {
-      in_.reject(start, "dimensions", "have ", extent(dims_), " elements, at most 2^63 - 1 can be");
-    }
     const uint32_t type = in_.read<uint32_t>("type");
     out.type = gguf_type(type);
     if (!out.type)
@@ -173,8 +170,12 @@ class Parser {
       in_.reject(start, "dimensions", "the first is ", row, ", which is not a multiple of the ",
                  out.type->block, " elements of a block of ", out.type->name);
     }
-    const Size elements = has_zero(dims_) ? Size(0) : extent(dims_);
-    const Size bytes = Size(elements.get() / out.type->block) * Size(out.type->bytes);
+    const Size n = extent(dims_);
+    const Size whole = n.beyond() ? n : Size(n.get() / out.type->block) * Size(out.type->bytes);
+    if (whole > Size(kMostBytes) || n > Size(kMostBytes)) {
+      in_.reject(start, "dimensions", "have ", n, " elements in ", whole, " bytes, at most 2^63 - 1 can be");
+    }
+    const Size bytes = has_zero(dims_) ? Size(0) : whole;
     const uint64_t offset_at = in_.offset();
     out.layout.offset = in_.read<uint64_t>("offset");  // from the start of the data, until that is known
     if (out.layout.offset % alignment_ != 0) {

@@ -16,11 +16,10 @@ struct Layout {
   uint64_t nbytes = 0;
 };
 
-/// The largest number of elements that a shape may have, dimensions of 0 aside, so that strides fit in 64 bits too.
-inline constexpr uint64_t kMostElements = (uint64_t(1) << 63) - 1;
+/// The most bytes that an array may have, dimensions of 0 left out, so that strides fit in 64 bits too.
+inline constexpr uint64_t kMostBytes = (uint64_t(1) << 63) - 1;
 
-/// Elements of a shape with its dimensions of 0 left out: if that is at most kMostElements, the shape is one that an
-/// array can have.
+/// Elements of a shape with its dimensions of 0 left out.
 inline Size extent(std::span<const uint64_t> dims) {
   Size out(1);
   for (uint64_t d : dims) {

@@ -39,12 +39,11 @@ class Parser {
     spaces();
     if (at_ != text_.size()) reject("header", "there is something behind the dict");
     if (!has_descr_ || !has_order_ || !has_shape_) reject("header", "needs descr, fortran_order and shape");
-    const Size bytes = (has_zero(dims_) ? Size(0) : extent(dims_)) * Size(size_of(plan_.layout.dtype));
-    if (extent(dims_) > Size(kMostElements) || bytes.beyond()) {
-      reject("shape", "has ", extent(dims_), " elements, at most 2^63 - 1 can be");
-    }
+    // NumPy too counts the bytes as if no dimension was 0.
+    const Size bytes = extent(dims_) * Size(size_of(plan_.layout.dtype));
+    if (bytes > Size(kMostBytes)) reject("shape", "takes ", bytes, " bytes, at most 2^63 - 1 can be");
     for (uint64_t d : dims_) plan_.layout.shape.push_back(int64_t(d));
-    plan_.layout.nbytes = bytes.get();
+    plan_.layout.nbytes = has_zero(dims_) ? 0 : bytes.get();
     return plan_;
   }
 
@@ -54,7 +53,7 @@ class Parser {
     source_.reject(base_ + at_, field, parts...);
   }
   void spaces() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || (text_[at_] >= '\t' && text_[at_] <= '\r'))) at_++;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n')) at_++;
   }
   bool accept(char c) {
     spaces();
@@ -161,8 +160,10 @@ NpyPlan parse_npy(const Source& source, uint64_t begin) {
   Cursor cursor(source, begin, source.size());
   if (cursor.bytes(6, "magic") != "\x93NUMPY") source.reject(begin, "magic", "is not that of an .npy file");
   const uint8_t major = cursor.read<uint8_t>("version");
-  cursor.read<uint8_t>("version");
-  if (major < 1 || major > 3) source.reject(begin + 6, "version", major, " is not known (1 to 3 are)");
+  const uint8_t minor = cursor.read<uint8_t>("version");
+  if (major < 1 || major > 3 || minor != 0) {
+    source.reject(begin + 6, "version", major, ".", minor, " is not known (1.0, 2.0 and 3.0 are)");
+  }
   const uint64_t n =
       major == 1 ? cursor.read<uint16_t>("header length") : cursor.read<uint32_t>("header length");
   if (n > kLongestHeader) {

@@ -85,8 +85,8 @@ TEST_CASE("npy: what the dict may say") {
 TEST_CASE("npy: what is refused, and why") {
   CHECK(says(rule_of(""), "magic: takes 6 bytes"));
   CHECK(says(rule_of("\x93NUMPX\1\0\0\0"), "magic"));
-  CHECK(says(rule_of(file_of("{}", 4)), "version: 4 is not known"));
-  CHECK(says(rule_of(file_of("{}", 0)), "version: 0 is not known"));
+  CHECK(says(rule_of(file_of("{}", 4)), "version: 4.0 is not known"));
+  CHECK(says(rule_of(file_of("{}", 0)), "version: 0.0 is not known"));
   CHECK(says(rule_of(std::string("\x93NUMPY\1\0\xFF\xFF", 10)), "header: takes 65535 bytes, but 0 are left"));
   CHECK(says(rule_of(std::string("\x93NUMPY\2\0\xFF\xFF\xFF\xFF", 12)), "4294967295 is more than the limit"));
   CHECK(says(dict_rule("'|O'", "(1,)"), "objects are pickles"));

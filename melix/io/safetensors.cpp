@@ -121,8 +121,9 @@ class Parser {
 
   template <class Field>
   void place(Tensor& out, uint64_t start, uint64_t begin, uint64_t end, const Field& field) {
-    if (extent(dims_) > Size(kMostElements)) {
-      source_.reject(start, field("shape"), "has ", extent(dims_), " elements, at most 2^63 - 1 can be");
+    const Size whole = extent(dims_) * Size(size_of(out.layout.dtype));
+    if (whole > Size(kMostBytes)) {
+      source_.reject(start, field("shape"), "takes ", whole, " bytes, at most 2^63 - 1 can be");
     }
     if (begin > end)
       source_.reject(start, field("data_offsets"), "begins at ", begin, " and ends before, at ", end);
@@ -131,7 +132,7 @@ class Parser {
       source_.reject(start, field("data_offsets"), "ends at ", end, ", but there are ", data,
                      " bytes of data");
     }
-    const Size needed = (has_zero(dims_) ? Size(0) : extent(dims_)) * Size(size_of(out.layout.dtype));
+    const Size needed = has_zero(dims_) ? Size(0) : whole;
     if (needed != Size(end - begin)) {
       source_.reject(start, field("data_offsets"), "has ", end - begin,
                      " bytes, but the shape and type need ", needed);

@@ -14,8 +14,11 @@ constexpr uint32_t kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b
 constexpr uint32_t kDirectory = 0x02014b50, kLocal = 0x04034b50;
 constexpr uint64_t kEndBytes = 22, kLocator64Bytes = 20, kRowBytes = 46, kLocalBytes = 30;
 constexpr uint64_t kLongestComment = 65535;
-constexpr uint16_t kEncrypted = 1, kZip64 = 1;
+constexpr uint16_t kZip64 = 1;
+// How hard it was deflated, sizes behind the data, names in UTF-8. The others mean encryption and patches.
+constexpr uint16_t kKnownFlags = 0x080E;
 constexpr uint16_t kStored = 0, kDeflated = 8;
+constexpr uint16_t kNewest = 63;        // 6.3, the version of the format that is read
 constexpr uint64_t kMostGrowth = 1032;  // deflate makes at most so many bytes of one
 
 struct Directory {
@@ -103,9 +106,12 @@ class Parser {
     in.context(concat("row ", number, " of the directory"));
     const uint64_t start = in.offset();
     if (in.read<uint32_t>("signature") != kDirectory) in.reject(start, "signature", "is another");
-    in.skip(4, "versions");
+    in.skip(2, "version");
+    const uint16_t needed = in.read<uint16_t>("version needed");
+    if ((needed & 255) > kNewest)
+      in.reject(start + 6, "version needed", needed & 255, " is more than ", kNewest);
     const uint16_t flags = in.read<uint16_t>("flags"), method = in.read<uint16_t>("method");
-    if (flags & kEncrypted) in.reject(start + 8, "flags", "the member is encrypted");
+    if (flags & ~kKnownFlags) in.reject(start + 8, "flags", flags, ": the member is encrypted, or a patch");
     if (method != kStored && method != kDeflated)
       in.reject(start + 10, "method", method, " is neither stored nor deflated");
     in.skip(4, "time");
@@ -161,7 +167,8 @@ class Parser {
       reject("local header", "is not in the file");
     Cursor in(source_, member.header, directory);
     if (in.read<uint32_t>("signature") != kLocal) reject("local header", "has another signature");
-    in.skip(4, "version");
+    in.skip(2, "version");
+    if (in.read<uint16_t>("flags") & ~kKnownFlags) reject("flags", "the member is encrypted, or a patch");
     if ((in.read<uint16_t>("method") == kDeflated) != member.deflated)
       reject("method", "differs from the directory's");
     in.skip(4 + 4 + 4 + 4, "time, checksum and sizes");
