@@ -849,6 +849,69 @@ MELIX_C_API melix_status melix_matrix_norm(melix_array* out, melix_array a, cons
                                            const int* axis, size_t axis_size, bool keepdims,
                                            melix_stream stream);
 
+// ---- linalg_standard ----
+
+/// Norm of vectors along axes; of the whole array as one vector, without axes. `ord` is a number, inf and -inf among
+/// them: see linalg.norm.
+/// Default in C++: keepdims = false, ord = 2.
+MELIX_C_API melix_status melix_linalg_vector_norm(melix_array* out, melix_array a, const int* axis,
+                                                  size_t axis_size, bool keepdims, double ord,
+                                                  melix_stream stream);
+
+/// Norm of the matrices along the last two axes: see linalg.norm.
+/// Default in C++: keepdims = false, ord = "fro".
+MELIX_C_API melix_status melix_linalg_matrix_norm(melix_array* out, melix_array a, bool keepdims, double ord,
+                                                  melix_stream stream);
+
+/// Square matrices multiplied with themselves, so that `n` of them are multiplied; with n = 0 the identity, with
+/// negative n the power of the inverse.
+MELIX_C_API melix_status melix_linalg_matrix_power(melix_array* out, melix_array a, int64_t n,
+                                                   melix_stream stream);
+
+/// How many singular values (int32) are larger than `rtol` times the largest one, by default max(m, n) eps.
+MELIX_C_API melix_status melix_linalg_matrix_rank(melix_array* out, melix_array a, melix_array rtol,
+                                                  melix_stream stream);
+
+/// The singular values of linalg.svd, descending.
+MELIX_C_API melix_status melix_linalg_svdvals(melix_array* out, melix_array a, melix_stream stream);
+
+/// The diagonals of the matrices along the last two axes: see mx.diagonal.
+/// Default in C++: offset = 0.
+MELIX_C_API melix_status melix_linalg_diagonal(melix_array* out, melix_array a, int64_t offset,
+                                               melix_stream stream);
+
+/// The sums of diagonals of the matrices along the last two axes, of the elements as `dtype` if one is given.
+/// Default in C++: offset = 0.
+MELIX_C_API melix_status melix_linalg_trace(melix_array* out, melix_array a, int64_t offset,
+                                            const melix_dtype* dtype, melix_stream stream);
+
+/// mx.matmul.
+MELIX_C_API melix_status melix_linalg_matmul(melix_array* out, melix_array a, melix_array b,
+                                             melix_stream stream);
+
+/// mx.matrix_transpose.
+MELIX_C_API melix_status melix_linalg_matrix_transpose(melix_array* out, melix_array a, melix_stream stream);
+
+/// mx.outer.
+MELIX_C_API melix_status melix_linalg_outer(melix_array* out, melix_array a, melix_array b,
+                                            melix_stream stream);
+
+/// mx.tensordot.
+/// Default in C++: axes = 2.
+MELIX_C_API melix_status melix_linalg_tensordot(melix_array* out, melix_array a, melix_array b, int axes,
+                                                melix_stream stream);
+
+/// mx.tensordot.
+/// Default in C++: axes = 2.
+MELIX_C_API melix_status melix_linalg_tensordot_list(melix_array* out, melix_array a, melix_array b,
+                                                     const int* const* axes, const size_t* axes_sizes,
+                                                     size_t axes_size, melix_stream stream);
+
+/// mx.vecdot.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_linalg_vecdot(melix_array* out, melix_array a, melix_array b, int axis,
+                                             melix_stream stream);
+
 // ---- load ----
 
 /// The array of an .npy file. Its elements are read when they are needed.

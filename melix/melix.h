@@ -22,6 +22,7 @@
 #include "melix/ops/hadamard.h"
 #include "melix/ops/indexing.h"
 #include "melix/ops/linalg.h"
+#include "melix/ops/linalg_standard.h"
 #include "melix/ops/load.h"
 #include "melix/ops/matmul.h"
 #include "melix/ops/normalize.h"

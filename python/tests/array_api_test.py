@@ -17,7 +17,10 @@ take_along_axis matmul matrix_transpose tensordot vecdot broadcast_arrays broadc
 permute_dims repeat reshape roll squeeze stack tile unstack argmax argmin count_nonzero nonzero searchsorted where
 unique_all unique_counts unique_inverse unique_values argsort sort cumulative_prod cumulative_sum max mean min prod std
 sum var all any diff fft.fft fft.ifft fft.fftn fft.ifftn fft.rfft fft.irfft fft.rfftn fft.irfftn fft.hfft fft.ihfft
-fft.fftfreq fft.rfftfreq fft.fftshift fft.ifftshift
+fft.fftfreq fft.rfftfreq fft.fftshift fft.ifftshift linalg.cholesky linalg.cross linalg.det linalg.diagonal linalg.eig
+linalg.eigh linalg.eigvals linalg.eigvalsh linalg.inv linalg.matmul linalg.matrix_norm linalg.matrix_power
+linalg.matrix_rank linalg.matrix_transpose linalg.outer linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd
+linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
 """
 
 METHODS = """
