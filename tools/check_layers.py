@@ -35,7 +35,7 @@ MAY_SEE: dict[str, list[str]] = {
     "python": PUBLIC,
 }
 # Loading and saving are operations above the parsers.
-LOAD_SAVE = re.compile(r"melix/ops/(load|save)\w*\.(h|cpp)$")
+LOAD_SAVE = re.compile(r"melix/(ops/(load|save)\w*|transforms/export/\w+)\.(h|cpp)$")
 OPS_LIST = "melix/graph/ops.inc"
 OWN_FOLDERS = ("melix/", "python/", "capi/", "cli/")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -118,9 +118,9 @@ def test_a_file_appears_whole_or_not_at_all(path, tmp_path):
     assert Path(path).read_bytes() == before
     with pytest.raises(OSError, match="nowhere"):
         mx.export_function(str(tmp_path / "nowhere" / "f"), lambda x: x, mx.array(1.0))
-    with pytest.raises(OSError, match="cannot be read: No such file"):
+    with pytest.raises(OSError, match="No such file"):
         mx.import_function(tmp_path / "nowhere")
-    with pytest.raises(OSError, match="is not a file"):
+    with pytest.raises(OSError, match=r"regular file|directory"):
         mx.import_function(tmp_path)
     assert os.listdir(tmp_path) == ["function.mxfn"]
 
@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_the_old_file(path, tmp_path):
         "except OSError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
-    assert "cannot be written: File too large" in done.stdout, done.stderr
+    assert "File too large" in done.stdout, done.stderr
     assert Path(path).read_bytes() == before
     assert os.listdir(tmp_path) == ["function.mxfn"]
 
@@ -303,7 +303,7 @@ def written(path) -> bytes:
 def refused(path, data) -> str:
     with open(path, "wb") as file:
         file.write(data)
-    with pytest.raises(ValueError, match=r"function\.mxfn, byte \d+, ") as caught:
+    with pytest.raises(ValueError, match=r"function\.mxfn', byte \d+, ") as caught:
         mx.import_function(path)
     return str(caught.value)
 

@@ -12,7 +12,6 @@
 #include "melix/backend/backend.h"
 #include "melix/core/allocator.h"
 #include "melix/melix.h"
-#include "melix/transforms/export/crc32.h"
 
 namespace melix {
 namespace {
@@ -91,16 +90,6 @@ TEST_CASE("the names of operations in files are names of one operation each") {
   for (const Op* op : all_ops()) {
     CAPTURE(op->name);
     CHECK(find_op(op->name) == op);
-  }
-}
-
-TEST_CASE("the checksum is that of zlib, however it is cut") {
-  const std::string text = "The quick brown fox jumps over the lazy dog";
-  CHECK(exporting::crc32("123456789", 9) == 0xCBF43926u);
-  CHECK(exporting::crc32(text.data(), text.size()) == 0x414FA339u);
-  for (size_t cut = 0; cut <= text.size(); cut++) {
-    const uint32_t left = exporting::crc32(text.data(), cut);
-    CHECK(exporting::crc32(text.data() + cut, text.size() - cut, left) == 0x414FA339u);
   }
 }
 

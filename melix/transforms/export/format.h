@@ -2,6 +2,9 @@
 // docs/export.md says what is where.
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include "melix/transforms/export/program.h"
 
 namespace melix::exporting {
@@ -19,6 +22,9 @@ inline constexpr uint64_t kHead = 32;       // magic, version, CRC-32 and bytes 
 inline constexpr uint64_t kAlignment = 64;  // of the data, and of each constant in it
 
 constexpr uint64_t aligned(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// CRC-32, that of zlib.
+uint32_t checksum(std::span<const std::byte> bytes);
 
 /// Kinds of attribute values: places in the variant AttrValue.
 enum class ValueKind : uint8_t { boolean, integer, number, text, dtype, integers, numbers };

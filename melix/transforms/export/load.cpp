@@ -1,104 +1,31 @@
 // Reading of exported functions. The file is a stranger's: every number is compared with what is left of the file
 // before anything is made of it, and the only code it leads to are the operations of the list, which check what they
 // get.
-#include <bit>
-#include <cerrno>
 #include <cstring>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "melix/backend/backend.h"
-#include "melix/transforms/export/crc32.h"
+#include "melix/io/source.h"
 #include "melix/transforms/export/format.h"
 
 namespace melix::exporting {
 namespace {
 
-class File {
- public:
-  explicit File(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    struct stat info;
-    if (file_ < 0 || ::fstat(file_, &info) != 0) cannot_read(errno);
-    if (S_ISREG(info.st_mode)) {
-      size_ = uint64_t(info.st_size);
-    } else {
-      ::close(file_);
-      fail(Code::io, "import_function", path_, " is not a file");
-    }
-  }
-  ~File() { ::close(file_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  uint64_t size() const { return size_; }
-  const std::string& path() const { return path_; }
-  void read(uint64_t offset, void* to, size_t size) const {
-    char* at = static_cast<char*>(to);
-    while (size > 0) {
-      const ssize_t n = ::pread(file_, at, std::min(size, size_t(1) << 30), off_t(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) cannot_read(errno);
-      if (n == 0) fail(Code::io, "import_function", path_, " ended at byte ", offset, " while it was read");
-      at += n;
-      offset += uint64_t(n);
-      size -= size_t(n);
-    }
-  }
-
- private:
-  [[noreturn]] void cannot_read(int error) const {
-    if (file_ >= 0) ::close(file_);
-    fail(Code::io, "import_function", path_, " cannot be read: ", std::strerror(error));
-  }
-
-  const std::string& path_;
-  int file_;
-  uint64_t size_ = 0;
-};
-
-// Whether bytes are UTF-8: no longer form than needed, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto byte = [&](size_t k) { return i + k < text.size() ? uint8_t(text[i + k]) : uint8_t(0); };
-    const uint8_t first = byte(0);
-    const size_t length = first < 0x80   ? 1
-                          : first < 0xC2 ? 0
-                          : first < 0xE0 ? 2
-                          : first < 0xF0 ? 3
-                          : first < 0xF5 ? 4
-                                         : 0;
-    if (length == 0) return false;
-    for (size_t k = 1; k < length; k++) {
-      if ((byte(k) & 0xC0) != 0x80) return false;
-    }
-    const uint8_t second = byte(1);
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F))
-      return false;
-    i += length;
-  }
-  return true;
-}
-
 class Reader {
  public:
-  Reader(const File& file, std::string_view bytes, uint64_t begin)
+  Reader(const io::Source& file, std::string_view bytes, uint64_t begin)
       : file_(file), bytes_(bytes), begin_(begin) {}
 
   uint64_t offset() const { return begin_ + at_; }
   size_t left() const { return bytes_.size() - at_; }
 
   template <class... Parts>
-  [[noreturn]] void wrong(uint64_t offset, const Parts&... parts) const {
-    fail(Code::value, "import_function", file_.path(), ", byte ", offset, ", ", parts...);
+  [[noreturn]] void wrong(uint64_t offset, std::string_view field, const Parts&... parts) const {
+    throw io::FileError(Code::value, "import_function", file_.name(), offset, field, concat(parts...));
   }
 
   template <class T>
   T get(const char* field) {
-    if (left() < sizeof(T))
-      wrong(offset(), field, ": ", sizeof(T), " bytes are needed, ", left(), " are left");
+    if (left() < sizeof(T)) wrong(offset(), field, sizeof(T), " bytes are needed, ", left(), " are left");
     T value;
     std::memcpy(&value, bytes_.data() + at_, sizeof value);
     at_ += sizeof value;
@@ -108,12 +35,12 @@ class Reader {
   uint32_t count(const char* field, size_t each) {
     const uint64_t at = offset();
     const auto n = get<uint32_t>(field);
-    if (n > left() / each) wrong(at, field, ": ", n, " do not fit into the ", left(), " bytes that are left");
+    if (n > left() / each) wrong(at, field, n, " do not fit into the ", left(), " bytes that are left");
     return n;
   }
   // A number below a bound.
   uint64_t below(uint64_t bound, uint64_t value, uint64_t at, const char* field) const {
-    if (value >= bound) wrong(at, field, ": ", value, " is out of range, there are ", bound);
+    if (value >= bound) wrong(at, field, value, " is out of range, there are ", bound);
     return value;
   }
   std::string text(const char* field) {
@@ -121,13 +48,13 @@ class Reader {
     const uint32_t size = count(field, 1);
     std::string out(bytes_.substr(at_, size));
     at_ += size;
-    if (!is_utf8(out)) wrong(at, field, ": is not UTF-8");
+    if (!io::valid_utf8(out)) wrong(at, field, "is not UTF-8");
     return out;
   }
   bool flag(const char* field) { return below(2, get<uint8_t>(field), offset() - 1, field) == 1; }
 
  private:
-  const File& file_;
+  const io::Source& file_;
   std::string_view bytes_;
   uint64_t begin_;
   size_t at_ = 0;
@@ -135,11 +62,11 @@ class Reader {
 
 class Loader {
  public:
-  explicit Loader(const std::string& path) : file_(path) {}
+  explicit Loader(const std::string& path) : file_(io::open_file(path)) {}
 
   Program load() {
     read_head();
-    Reader in(file_, section_, kHead);
+    Reader in(*file_, section_, kHead);
     Program program;
     program.metadata = in.text("metadata");
     const uint32_t names = in.count("names", 4);
@@ -148,41 +75,40 @@ class Loader {
     for (uint32_t i = 0; i < constants; i++) program.constants.push_back(read_constant(in));
     const uint32_t traces = in.count("traces", 12);
     for (uint32_t i = 0; i < traces; i++) program.traces.push_back(read_trace(in, constants));
-    if (in.left() > 0) in.wrong(in.offset(), "end: ", in.left(), " bytes follow the last trace");
+    if (in.left() > 0) in.wrong(in.offset(), "end", in.left(), " bytes follow the last trace");
     if (data_end_ != data_size_)
-      in.wrong(24, "size of the data: ", data_size_, ", the constants end at ", data_end_);
+      in.wrong(24, "size of the data", data_size_, ", the constants end at ", data_end_);
     return program;
   }
 
  private:
   void read_head() {
     char head[kHead];
-    if (file_.size() < kHead) {
-      fail(Code::value, "import_function", file_.path(), ", byte 0, head: the file has ", file_.size(),
-           " bytes, ", kHead, " are needed");
+    if (file_->size() < kHead) {
+      throw io::FileError(Code::value, "import_function", file_->name(), 0, "head",
+                          concat("the file has ", file_->size(), " bytes, ", kHead, " are needed"));
     }
-    file_.read(0, head, kHead);
-    Reader in(file_, std::string_view(head, kHead), 0);
+    file_->read(0, std::as_writable_bytes(std::span(head)));
+    Reader in(*file_, std::string_view(head, kHead), 0);
     char magic[8];
     for (char& c : magic) c = in.get<char>("magic");
-    if (std::memcmp(magic, kMagic, 8) != 0) in.wrong(0, "magic: this is not an exported function");
+    if (std::memcmp(magic, kMagic, 8) != 0) in.wrong(0, "magic", "this is not an exported function");
     const auto version = in.get<uint32_t>("version");
-    if (version != kVersion)
-      in.wrong(8, "version: ", version, " is not known, this library reads ", kVersion);
-    const auto checksum = in.get<uint32_t>("checksum");
+    if (version != kVersion) in.wrong(8, "version", version, " is not known, this library reads ", kVersion);
+    const auto wanted = in.get<uint32_t>("checksum");
     const auto size = in.get<uint64_t>("size of the section");
-    if (size > file_.size() - kHead)
-      in.wrong(16, "size of the section: ", size, " of ", file_.size() - kHead, " bytes that are left");
+    if (size > file_->size() - kHead)
+      in.wrong(16, "size of the section", size, " of ", file_->size() - kHead, " bytes that are left");
     data_size_ = in.get<uint64_t>("size of the data");
     data_ = data_size_ > 0 ? aligned(kHead + size) : kHead + size;
-    if (data_ > file_.size() || data_size_ != file_.size() - data_) {
-      in.wrong(24, "size of the data: ", data_size_, " bytes from byte ", data_, " on, the file has ",
-               file_.size());
+    if (data_ > file_->size() || data_size_ != file_->size() - data_) {
+      in.wrong(24, "size of the data", data_size_, " bytes from byte ", data_, " on, the file has ",
+               file_->size());
     }
     section_.resize(size);
-    file_.read(kHead, section_.data(), size);
-    const uint32_t sum = crc32(section_.data(), size);
-    if (sum != checksum) in.wrong(12, "checksum: the file says ", checksum, ", its section has ", sum);
+    file_->read(kHead, std::as_writable_bytes(std::span(section_)));
+    const uint32_t sum = checksum(std::as_bytes(std::span(section_)));
+    if (sum != wanted) in.wrong(12, "checksum", "the file says ", wanted, ", its section has ", sum);
   }
 
   const std::string& name(Reader& in, const char* field) {
@@ -193,13 +119,13 @@ class Loader {
     const uint64_t at = in.offset();
     const std::string& known = name(in, field);
     Dtype out;
-    if (!dtype_from_name(known, &out)) in.wrong(at, field, ": there is no dtype ", known);
+    if (!dtype_from_name(known, &out)) in.wrong(at, field, "there is no dtype ", known);
     return out;
   }
   Shape shape(Reader& in, const char* field) {
     const uint64_t at = in.offset();
     const uint32_t ndim = in.count(field, 8);
-    if (ndim > kMaxDims) in.wrong(at, field, ": ", ndim, " axes, at most ", kMaxDims, " are possible");
+    if (ndim > kMaxDims) in.wrong(at, field, ndim, " axes, at most ", kMaxDims, " are possible");
     Shape out;
     uint64_t n = 1;
     bool fits = true;
@@ -208,7 +134,7 @@ class Loader {
       fits &= !__builtin_mul_overflow(n, std::max<uint64_t>(length, 1), &n) && n <= kMost;
       out.push_back(int64_t(length));
     }
-    if (!fits) in.wrong(at, field, ": more than 2^56 elements");
+    if (!fits) in.wrong(at, field, "more than 2^56 elements");
     return out;
   }
 
@@ -222,26 +148,27 @@ class Loader {
     for (uint32_t d = 0; d < 64; d++) {
       if (!(repeats >> d & 1)) continue;
       if (d >= kept.size() || kept[d] < 2)
-        in.wrong(mask_at, "axes of a constant that repeat: there is no such axis ", d);
+        in.wrong(mask_at, "axes of a constant that repeat", "there is no such axis ", d);
       kept[d] = 1;
     }
     const uint64_t at = in.offset();
     const auto offset = in.get<uint64_t>("offset of a constant");
     // One behind the other: a file cannot ask for more memory than it has bytes.
     if (offset != aligned(data_end_))
-      in.wrong(at, "offset of a constant: ", offset, ", the one before ends at ", data_end_);
+      in.wrong(at, "offset of a constant", offset, ", the one before ends at ", data_end_);
     const uint64_t nbytes = uint64_t(elements(kept)) * size_of(view.dtype);
     if (offset > data_size_ || nbytes + 4 > data_size_ - offset) {
-      in.wrong(at, "offset of a constant: ", nbytes, " bytes from ", offset, " on leave the ", data_size_,
+      in.wrong(at, "offset of a constant", nbytes, " bytes from ", offset, " on leave the ", data_size_,
                " bytes of data");
     }
     data_end_ = offset + nbytes + 4;
     view.buffer = Buffer::allocate(nbytes);
-    uint32_t checksum;
-    file_.read(data_ + offset, view.buffer->data(), nbytes);
-    file_.read(data_ + offset + nbytes, &checksum, 4);
-    if (const uint32_t sum = crc32(view.buffer->data(), nbytes); sum != checksum) {
-      in.wrong(data_ + offset + nbytes, "checksum of a constant: the file says ", checksum,
+    const std::span bytes(static_cast<std::byte*>(view.buffer->data()), nbytes);
+    uint32_t wanted;
+    file_->read(data_ + offset, bytes);
+    file_->read(data_ + offset + nbytes, std::as_writable_bytes(std::span(&wanted, 1)));
+    if (const uint32_t sum = checksum(bytes); sum != wanted) {
+      in.wrong(data_ + offset + nbytes, "checksum of a constant", "the file says ", wanted,
                ", its bytes have ", sum);
     }
     view.strides = row_major(kept);
@@ -256,7 +183,7 @@ class Loader {
   void require_booleans(const Reader& in, const View& view, uint64_t offset) const {
     const auto* bytes = static_cast<const uint8_t*>(view.data());
     for (size_t i = 0; i < view.buffer->size(); i++) {
-      if (bytes[i] > 1) in.wrong(offset + i, "values of a constant: ", int(bytes[i]), " is no boolean");
+      if (bytes[i] > 1) in.wrong(offset + i, "values of a constant", int(bytes[i]), " is no boolean");
     }
   }
 
@@ -268,7 +195,7 @@ class Loader {
       if (i == 0) continue;
       const std::string &before = trace.inputs[i - 1].keyword, &now = trace.inputs[i].keyword;
       if (!before.empty() && now <= before)
-        in.wrong(in.offset(), "inputs: keyword ", now, " behind ", before);
+        in.wrong(in.offset(), "inputs", "keyword ", now, " behind ", before);
     }
     uint64_t values = inputs;
     const uint32_t calls = in.count("calls", 14);
@@ -287,14 +214,14 @@ class Loader {
     const auto keyword = in.get<uint32_t>("keyword");
     if (keyword > 0) {
       input.keyword = names_[in.below(names_.size(), keyword - 1, at, "keyword")];
-      if (input.keyword.empty()) in.wrong(at, "keyword: it is empty");
+      if (input.keyword.empty()) in.wrong(at, "keyword", "it is empty");
     }
     input.example.dtype = dtype(in, "dtype of an input");
     input.example.shape = shape(in, "shape of an input");
     input.any = in.get<uint64_t>("axes of any length");
     const size_t ndim = input.example.shape.size();
     if (ndim < 64 && input.any >> ndim != 0)
-      in.wrong(in.offset() - 8, "axes of any length: the input has ", ndim, " axes");
+      in.wrong(in.offset() - 8, "axes of any length", "the input has ", ndim, " axes");
     return input;
   }
 
@@ -314,13 +241,12 @@ class Loader {
     call.offset = in.offset();
     const std::string& known = name(in, "operation");
     call.op = find_op(known);
-    if (!call.op) in.wrong(call.offset, "operation: this library has no ", known);
+    if (!call.op) in.wrong(call.offset, "operation", "this library has no ", known);
     const uint8_t placement = in.get<uint8_t>("device");
     call.placement = Placement(in.below(3, placement, in.offset() - 1, "device"));
     const bool has_attributes = in.flag("attributes");
     if (has_attributes != bool(call.op->read_attrs)) {
-      in.wrong(call.offset, "operation: ", known,
-               has_attributes ? " has no attributes" : " needs attributes");
+      in.wrong(call.offset, "operation", known, has_attributes ? " has no attributes" : " needs attributes");
     }
     if (has_attributes) read_attributes(in, call);
     const uint32_t inputs = in.count("inputs of a call", 4);
@@ -346,7 +272,7 @@ class Loader {
       call.attrs = call.op->read_attrs(list);
     } catch (const Error& error) {
       if (error.code() == Code::memory) throw;
-      in.wrong(at, "attributes of ", call.op->name, ": ", error.what());
+      in.wrong(at, concat("attributes of ", call.op->name), error.what());
     }
   }
 
@@ -368,7 +294,7 @@ class Loader {
       case ValueKind::numbers:
         return several<double>(in);
     }
-    in.wrong(at, "kind of an attribute: is not known");
+    in.wrong(at, "kind of an attribute", "is not known");
   }
   template <class T>
   std::vector<T> several(Reader& in) {
@@ -379,7 +305,7 @@ class Loader {
 
   static constexpr uint64_t kMost = uint64_t(1) << 56;  // elements of an array
 
-  File file_;
+  Ref<io::Source> file_;
   uint64_t data_ = 0, data_size_ = 0;  // where the data begin in the file, and their bytes
   uint64_t data_end_ = 0;              // of the constants read so far
   std::string section_;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "melix/graph/tape.h"
+#include "melix/io/file_error.h"
 #include "melix/transforms/eval.h"
 
 namespace melix::exporting {
@@ -180,7 +181,7 @@ void verify(const Program& program, const Trace& trace, const std::string& file)
       require_same(call, runner.step(call));
     } catch (const Error& error) {
       if (error.code() == Code::memory) throw;
-      fail(Code::value, "import_function", file, ", byte ", call.offset, ", call: ", error.what());
+      throw io::FileError(Code::value, "import_function", file, call.offset, "call", error.what());
     }
   }
 }

@@ -1,11 +1,12 @@
 // Writing of exported functions. All that is not data is built in memory first: names are listed before their users.
+#include <zlib.h>
+
 #include <bit>
 #include <cstring>
 #include <unordered_map>
 
+#include "melix/io/atomic_file.h"
 #include "melix/ops/shape.h"
-#include "melix/transforms/export/atomic_file.h"
-#include "melix/transforms/export/crc32.h"
 #include "melix/transforms/export/format.h"
 
 namespace melix::exporting {
@@ -81,7 +82,7 @@ class Writer {
     const std::string section = names.bytes() + body_.bytes();
     for (char c : kMagic) head.put(c);
     head.put(kVersion);
-    head.put(crc32(section.data(), section.size()));
+    head.put(checksum(std::as_bytes(std::span(section))));
     head.put(uint64_t(section.size()));
     head.put(data_size_);
     std::string out = head.bytes() + section;
@@ -167,20 +168,24 @@ class Writer {
 
 }  // namespace
 
+uint32_t checksum(std::span<const std::byte> bytes) {
+  return uint32_t(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
 void save(const std::string& path, const Program& program) {
   Writer writer(program);
   const std::string head = writer.head(program.metadata);
-  AtomicFile file("export_function", path);
-  file.write(head.data(), head.size());
+  io::AtomicFile file(path);
+  file.write(head);
   uint64_t at = 0;
-  const char zeros[kAlignment] = {};
+  const std::string zeros(kAlignment, '\0');
   for (Stored& constant : writer.constants()) {
-    file.write(zeros, constant.offset - at);
-    const void* bytes = constant.values.view().data();
-    const uint32_t checksum = crc32(bytes, constant.nbytes);
-    file.write(bytes, constant.nbytes);
-    file.write(&checksum, sizeof checksum);
-    at = constant.offset + constant.nbytes + sizeof checksum;
+    file.write(std::string_view(zeros).substr(0, constant.offset - at));
+    const std::span bytes(static_cast<const std::byte*>(constant.values.view().data()), constant.nbytes);
+    const uint32_t sum = checksum(bytes);
+    file.write(bytes);
+    file.write(std::as_bytes(std::span(&sum, 1)));
+    at = constant.offset + constant.nbytes + sizeof sum;
     constant.values = array::none();  // its copy is gone before the next is made
   }
   file.commit();
