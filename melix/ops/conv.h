@@ -42,8 +42,8 @@ namespace op {
 extern const Op conv, conv_weight;
 }  // namespace op
 
-/// The same for both ends of all axes; for both ends, one for each axis; or two such lists, before and behind. A list of
-/// one number counts for all axes.
+/// The same for both ends of all axes; for both ends, one for each axis; or two such lists, before and behind. A list
+/// of one number counts for all axes.
 using ConvPadding = std::variant<int64_t, std::vector<int64_t>, std::vector<std::vector<int64_t>>>;
 
 /// Convolution of an input (N, spatial..., C_in) with a weight (C_out, spatial..., C_in / groups) over one to three

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "melix/backend/cpu/conv_depthwise.h"
 #include "melix/backend/cpu/conv_shape.h"
 #include "melix/backend/cpu/matmul_shape.h"
 #include "melix/backend/cpu/simd/simd.h"
@@ -305,7 +306,10 @@ void conv(const Call& call) {
     View rows = rows_of(out);
     return product(rows_of(x), transposed(rows_of(w)), rows);
   }
-  for (const ConvPhase& phase : shape.phases) Forward(shape, phase, x, w, out).run();
+  bool by_channel = takes_depthwise(shape, out.dtype);
+  for (const ConvPhase& phase : shape.phases) {
+    by_channel ? depthwise(shape, phase, x, w, out) : Forward(shape, phase, x, w, out).run();
+  }
 }
 
 void conv_weight(const Call& call) {
@@ -319,7 +323,11 @@ void conv_weight(const Call& call) {
     View rows = rows_of(out);
     return product(transposed(rows_of(gradient)), rows_of(x), rows);
   }
-  for (const ConvPhase& phase : shape.phases) WeightGradient(shape, phase, x, gradient, out).run();
+  bool by_channel = takes_depthwise_weight(shape, out.dtype);
+  for (const ConvPhase& phase : shape.phases) {
+    by_channel ? depthwise_weight(shape, phase, x, gradient, out)
+               : WeightGradient(shape, phase, x, gradient, out).run();
+  }
 }
 
 }  // namespace melix::cpu

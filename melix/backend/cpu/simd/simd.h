@@ -25,6 +25,8 @@ struct FftLanes;
 struct RopeRows;
 struct DeltaSteps;
 struct DeltaSlopes;
+struct DepthwiseRow;
+struct DepthwiseGradient;
 
 /// How a scattered element meets the one that is there.
 enum class Combine : uint8_t { replace, add, prod, max, min, divide };
