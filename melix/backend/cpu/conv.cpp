@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "melix/backend/cpu/conv_depthwise.h"
+#include "melix/backend/cpu/conv_runs.h"
 #include "melix/backend/cpu/conv_shape.h"
 #include "melix/backend/cpu/matmul_shape.h"
 #include "melix/backend/cpu/simd/simd.h"
@@ -306,9 +307,13 @@ void conv(const Call& call) {
     View rows = rows_of(out);
     return product(rows_of(x), transposed(rows_of(w)), rows);
   }
-  bool by_channel = takes_depthwise(shape, out.dtype);
-  for (const ConvPhase& phase : shape.phases) {
-    by_channel ? depthwise(shape, phase, x, w, out) : Forward(shape, phase, x, w, out).run();
+  if (takes_depthwise(shape, out.dtype)) {
+    for (const ConvPhase& phase : shape.phases) depthwise(shape, phase, x, w, out);
+  } else if (takes_runs(shape, out.dtype)) {
+    ConvRuns runs(shape, x);
+    for (const ConvPhase& phase : shape.phases) conv_runs(runs, phase, w, out);
+  } else {
+    for (const ConvPhase& phase : shape.phases) Forward(shape, phase, x, w, out).run();
   }
 }
 
@@ -323,10 +328,14 @@ void conv_weight(const Call& call) {
     View rows = rows_of(out);
     return product(transposed(rows_of(gradient)), rows_of(x), rows);
   }
-  bool by_channel = takes_depthwise_weight(shape, out.dtype);
-  for (const ConvPhase& phase : shape.phases) {
-    by_channel ? depthwise_weight(shape, phase, x, gradient, out)
-               : WeightGradient(shape, phase, x, gradient, out).run();
+  if (takes_depthwise_weight(shape, out.dtype)) {
+    for (const ConvPhase& phase : shape.phases) depthwise_weight(shape, phase, x, gradient, out);
+  } else if (takes_runs(shape, out.dtype)) {
+    ConvRuns runs(shape, x);
+    View sums = as_sums(gradient);
+    for (const ConvPhase& phase : shape.phases) conv_weight_runs(runs, phase, sums, out);
+  } else {
+    for (const ConvPhase& phase : shape.phases) WeightGradient(shape, phase, x, gradient, out).run();
   }
 }
 

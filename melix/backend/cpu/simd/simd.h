@@ -25,6 +25,8 @@ struct FftLanes;
 struct RopeRows;
 struct DeltaSteps;
 struct DeltaSlopes;
+struct PatchProduct;
+struct PatchGradient;
 struct DepthwiseRow;
 struct DepthwiseGradient;
 
