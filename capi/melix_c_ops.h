@@ -104,7 +104,8 @@ MELIX_C_API melix_status melix_diff(melix_array* out, melix_array a, int64_t n, 
 /// elements of the weight, `input_dilation` that between the elements of the input, with zeros between them. With
 /// `groups`, each of so many parts of the results' channels is made from its part of the input's. The weight is not
 /// turned round unless `flip` says so. Dtypes are promoted; integers are refused.
-/// Default in C++: stride = {1}, padding = 0, kernel_dilation = {1}, input_dilation = {1}, groups = 1, flip = false.
+/// Default in C++: stride = {1}, padding = 0, kernel_dilation = {1}, input_dilation = {1}, groups = 1, flip =
+/// false.
 MELIX_C_API melix_status melix_conv_general(melix_array* out, melix_array input, melix_array weight,
                                             const int64_t* stride, size_t stride_size, int64_t padding,
                                             const int64_t* kernel_dilation, size_t kernel_dilation_size,
@@ -119,7 +120,8 @@ MELIX_C_API melix_status melix_conv_general(melix_array* out, melix_array input,
 /// elements of the weight, `input_dilation` that between the elements of the input, with zeros between them. With
 /// `groups`, each of so many parts of the results' channels is made from its part of the input's. The weight is not
 /// turned round unless `flip` says so. Dtypes are promoted; integers are refused.
-/// Default in C++: stride = {1}, padding = 0, kernel_dilation = {1}, input_dilation = {1}, groups = 1, flip = false.
+/// Default in C++: stride = {1}, padding = 0, kernel_dilation = {1}, input_dilation = {1}, groups = 1, flip =
+/// false.
 MELIX_C_API melix_status melix_conv_general_list(melix_array* out, melix_array input, melix_array weight,
                                                  const int64_t* stride, size_t stride_size,
                                                  const int64_t* const* padding, const size_t* padding_sizes,
@@ -167,7 +169,8 @@ MELIX_C_API melix_status melix_conv_transpose2d(melix_array* out, melix_array in
 
 /// Transposed convolution of an input (N, D, H, W, C_in) with a weight (C_out, KD, KH, KW, C_in / groups); see
 /// conv_transpose1d. One number counts for all three axes.
-/// Default in C++: stride = {1, 1, 1}, padding = {0, 0, 0}, dilation = {1, 1, 1}, output_padding = {0, 0, 0}, groups = 1.
+/// Default in C++: stride = {1, 1, 1}, padding = {0, 0, 0}, dilation = {1, 1, 1}, output_padding = {0, 0, 0},
+/// groups = 1.
 MELIX_C_API melix_status melix_conv_transpose3d(melix_array* out, melix_array input, melix_array weight,
                                                 const int64_t* stride, const int64_t* padding,
                                                 const int64_t* dilation, const int64_t* output_padding,

@@ -17,6 +17,7 @@ import itertools
 import re
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,7 +199,9 @@ def comment(function: Function) -> str:
         for p in function.parameters
         if p.default not in (None, "{}", "std::nullopt") and p.ctype != "StreamOrDevice"
     ]
-    lines = function.doc.split("\n") + ([f"Default in C++: {', '.join(defaults)}."] if defaults else [])
+    lines = function.doc.split("\n")
+    if defaults:
+        lines += textwrap.wrap(f"Default in C++: {', '.join(defaults)}.", 110)
     return "\n".join(f"/// {line}".rstrip() for line in lines)
 
 

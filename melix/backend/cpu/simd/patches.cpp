@@ -1,7 +1,8 @@
 // Products of patches by register tiles, without copies of the patches: rows are read where they lie.
 //
-// c = patches * b: a strip of b (kPass rows of it in L1) meets kR rows of the patches at a time, kR * kV vectors of sums
-// stay in registers. b is packed in strips of kV vectors: (taps * length, kV * kLanes) each, the last filled with zeros.
+// c = patches * b: a strip of b (kPass rows of it in L1) meets kR rows of the patches at a time, kR * kV vectors of
+// sums stay in registers. b is packed in strips of kV vectors: (taps * length, kV * kLanes) each, the last filled with
+// zeros.
 // y^T * patches: kR columns of y and kV vectors of a tap's run, over up to kPass rows.
 // Each sum is made in order, kPass terms at a time, as in matmul_tiles.cpp.
 #include "melix/backend/cpu/simd/patches.h"

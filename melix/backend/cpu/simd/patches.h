@@ -17,8 +17,8 @@ struct PatchProduct {
   int64_t c_row;
 };
 
-/// sums (m x taps * length) += y^T (m x count) times patches (count x taps * length), on one thread. Runs may be read up
-/// to kPatchSlack elements behind their end.
+/// sums (m x taps * length) += y^T (m x count) times patches (count x taps * length), on one thread. Runs may be read
+/// up to kPatchSlack elements behind their end.
 struct PatchGradient {
   int64_t count, m, taps, length;
   const void* const* runs;  // (count, run_step), of which `taps` are taken; begin `first` elements behind
