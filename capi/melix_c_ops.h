@@ -977,6 +977,26 @@ MELIX_C_API melix_status melix_fast_rms_norm(melix_array* out, melix_array x, me
 MELIX_C_API melix_status melix_fast_layer_norm(melix_array* out, melix_array x, melix_array weight,
                                                melix_array bias, double eps, melix_stream stream);
 
+// ---- pool ----
+
+/// The largest element of each window of an array (N, spatial..., C) with one to three spatial axes. Windows begin
+/// `stride` apart (by default as far as they are long); `padding` adds places at both ends of each axis that never are
+/// the largest. One number counts for all axes. The gradient is shared evenly by the largest elements of a window.
+/// Default in C++: padding = {0}.
+MELIX_C_API melix_status melix_fast_max_pool(melix_array* out, melix_array a, const int64_t* kernel_size,
+                                             size_t kernel_size_size, const int64_t* stride,
+                                             size_t stride_size, const int64_t* padding, size_t padding_size,
+                                             melix_stream stream);
+
+/// The mean of each window of an array (N, spatial..., C) with one to three spatial axes. Windows begin `stride` apart
+/// (by default as far as they are long); `padding` adds zeros at both ends of each axis, which count. One number counts
+/// for all axes.
+/// Default in C++: padding = {0}.
+MELIX_C_API melix_status melix_fast_avg_pool(melix_array* out, melix_array a, const int64_t* kernel_size,
+                                             size_t kernel_size_size, const int64_t* stride,
+                                             size_t stride_size, const int64_t* padding, size_t padding_size,
+                                             melix_stream stream);
+
 // ---- random ----
 
 /// The key that belongs to a seed.

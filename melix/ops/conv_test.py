@@ -4,8 +4,9 @@ beyond them: patches that are never in memory as a whole, and any number of thre
 import math
 
 import numpy as np
+import pytest
 
-from tests.runner import INEXACT, Record, Tolerance, bad, call, operation_tests
+from tests.runner import INEXACT, Record, Tolerance, bad, call, mx, operation_tests
 
 FMA = {"instruction_sets": "products use the fused multiply-add of an instruction set (docs/numerics.md)"}
 
@@ -100,6 +101,10 @@ GENERAL_1D = [
     ((2, 11, 6), (6, 4, 1), {"groups": 6, "padding": 2, "stride": 3, "flip": True}),
     ((1, 9, 3), (6, 3, 1), {"groups": 3, "padding": ([0], [2]), "kernel_dilation": 2}),
     ((2, 13, 1), (1, 5, 1), {"padding": 4, "flip": True}),
+    ((1, 5, 9), (18, 3, 9), {"input_dilation": 2, "padding": 2}),
+    ((2, 7, 24), (40, 3, 12), {"groups": 2, "padding": ([1], [3]), "kernel_dilation": 2}),
+    ((1, 4, 300), (5, 2, 300), {"flip": True}),
+    ((1, 9, 6), (12, 3, 2), {"groups": 3, "input_dilation": 3, "padding": 1, "stride": 2}),
 ]
 GENERAL = [
     *GENERAL_1D,
@@ -107,6 +112,7 @@ GENERAL = [
     ((2, 5, 4, 4), (4, 3, 2, 2), {"stride": [1, 2], "padding": ([1, 0], [2, 1]), "groups": 2}),
     ((1, 4, 3, 2), (2, 2, 3, 2), {"input_dilation": [2, 3], "padding": 2, "flip": True, "stride": [3, 2]}),
     ((2, 6, 5, 4), (4, 3, 3, 1), {"groups": 4, "padding": [1], "input_dilation": [1, 2], "stride": [2, 1]}),
+    ((2, 4, 5, 9), (33, 3, 2, 9), {"stride": [2, 1], "padding": 1, "flip": True}),
     ((1, 3, 4, 5, 2), (2, 2, 2, 3, 2), {"padding": 1, "stride": [1, 2, 2], "kernel_dilation": [2, 1, 1]}),
     ((1, 3, 4, 3, 4), (4, 3, 2, 2, 2), {"padding": ([1, 0, 1], [2, 2, 0]), "groups": 2, "input_dilation": 2}),
     ((1, 3, 4, 5, 3), (3, 2, 3, 2, 1), {"padding": 1, "groups": 3, "stride": [2, 1, 2]}),
@@ -293,3 +299,40 @@ RECORDS = [
     ),
 ]
 test_operations = operation_tests(RECORDS, __file__)
+
+
+def peak_of(make):
+    """Bytes that evaluating needs beyond what was there."""
+    mx.reset_peak_memory()
+    before = mx.get_active_memory()
+    mx.eval(make())
+    return mx.get_peak_memory() - before
+
+
+def test_patches_are_never_in_memory():
+    """The matrix of patches would be 9.4 MB (more channels) or 16 MB (few), its result is 1 MB or less."""
+    x, w = mx.random.normal((1, 64, 64, 64)), mx.random.normal((64, 3, 3, 64))
+    few, wide = mx.random.normal((1, 128, 128, 4)), mx.random.normal((8, 8, 8, 4))
+    mx.eval(x, w, few, wide)
+    assert peak_of(lambda: mx.conv2d(x, w, padding=1)) < 4 << 20
+    assert peak_of(lambda: mx.conv2d(few, wide, padding=4)) < 6 << 20
+    assert peak_of(lambda: mx.grad(lambda w: mx.conv2d(x, w, padding=1).sum())(w)) < 8 << 20
+
+
+def test_dtypes_are_promoted():
+    x, w = mx.ones((1, 4, 2), dtype=mx.float16), mx.ones((3, 2, 2), dtype=mx.bfloat16)
+    assert mx.conv1d(x, w).dtype == mx.float32
+    assert mx.conv1d(x, w.astype(mx.float16)).dtype == mx.float16
+
+
+@pytest.mark.parametrize("channels", [1, 4, 16])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_gradients_in_16_bits_are_those_of_float32_rounded_once(channels, stride):
+    x, w = mx.random.normal((2, 40, channels)), mx.random.normal((6, 5, channels))
+    x, w = x.astype(mx.bfloat16), w.astype(mx.bfloat16)
+    loss = lambda x, w: mx.conv1d(x, w, stride=stride, padding=2).astype(mx.float32).sum()
+    for i in (0, 1):
+        half = mx.grad(loss, argnums=i)(x, w)
+        wide = mx.grad(loss, argnums=i)(x.astype(mx.float32), w.astype(mx.float32))
+        assert half.dtype == mx.bfloat16
+        assert mx.allclose(half.astype(mx.float32), wide, rtol=2**-7, atol=1e-3).item()

@@ -23,7 +23,9 @@ constexpr int64_t kShortestRun = 8;    // channels; fewer are better copied toge
 constexpr int64_t kRows = 256;         // results of a table: with 9 taps 18 KB
 constexpr double kTaskWork = 1 << 20;  // products of a task, where there are as many: 10 microseconds
 constexpr int64_t kTasks = 64;
-constexpr int64_t kPartRows = 1024;  // results of a part of a gradient, at least
+constexpr int64_t kFewParts = 8;           // of a gradient, however large
+constexpr int64_t kLargestSums = 1 << 24;  // elements of all its parts, where these are more
+constexpr int64_t kPartRows = 1024;        // results of a part of a gradient, at least
 
 int64_t up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
@@ -152,7 +154,8 @@ class WeightGradient {
     tap_pieces_ = std::min(taps_, tasks);
     each_taps_ = up(taps_, tap_pieces_);
     tap_pieces_ = up(taps_, each_taps_);
-    parts_ = std::clamp<int64_t>(rows_ / kPartRows, 1, up(tasks, tap_pieces_));
+    int64_t most = std::max(kFewParts, kLargestSums / std::max<int64_t>(s_.out_channels * width_, 1));
+    parts_ = std::clamp<int64_t>(rows_ / kPartRows, 1, std::min(most, up(tasks, tap_pieces_)));
     each_rows_ = up(up(rows_, parts_), kRows) * kRows;
     parts_ = up(rows_, each_rows_);
     direct_ = s_.simple() && parts_ == 1 && TileProduct::in_place(dtype_);
