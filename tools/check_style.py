@@ -23,6 +23,12 @@ BANNED = [
     ),
     (re.compile(r"\btypeid\b"), "operations are known by the address of their description, not by typeid"),
 ]
+# In the library, but for the one file that does it and for tests.
+WRITING = re.compile(r"\b(O_TRUNC|O_CREAT|mkstemp|mkostemp|fopen|std::ofstream)\b")
+WRITING_WHY = (
+    "files are written through melix/io/atomic_file.h: the old file or a whole new one, whatever happens"
+)
+MAY_WRITE = re.compile(r"_test\.cpp$|^(?!melix/|capi/|cli/|python/)|^melix/io/atomic_file\.cpp$")
 
 
 def opening_problem(path: Path, lines: list[str]) -> str | None:
@@ -48,6 +54,8 @@ def problems_of(path: Path) -> list[str]:
         if is_cpp:
             code = line.split("//")[0]
             found += [(number, why) for pattern, why in BANNED if pattern.search(code)]
+            if WRITING.search(code) and not MAY_WRITE.search(path.as_posix()):
+                found.append((number, WRITING_WHY))
     if is_code:
         if len(lines) > MAX_LINES and not GENERATED.search(path.name):
             found.append((len(lines), f"{len(lines)} lines, at most {MAX_LINES}"))

@@ -52,7 +52,7 @@ bool knows_no_locks(int error) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+AtomicFile::AtomicFile(const std::string& path, std::string_view op) : path_(path), op_(op) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     refuse(EINVAL, "a path cannot be empty or have a zero byte in it");
   }
@@ -164,7 +164,7 @@ void AtomicFile::commit() {
 
 void AtomicFile::refuse(int error, std::string_view rule) const {
   const std::string text = rule.empty() ? system::words(error) : std::string(rule);
-  throw FileError(Code::io, "save", path_, fd_ < 0 ? FileError::kNowhere : written_, "", text, error);
+  throw FileError(Code::io, op_, path_, fd_ < 0 ? FileError::kNowhere : written_, "", text, error);
 }
 
 }  // namespace melix::io

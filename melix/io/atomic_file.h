@@ -29,7 +29,8 @@ class Sink {
 /// (Code::io) with the old file as it was, unless only the last fsync failed.
 class AtomicFile final : public Sink {
  public:
-  explicit AtomicFile(const std::string& path);
+  /// `op` is who saves, for messages.
+  explicit AtomicFile(const std::string& path, std::string_view op = "save");
   ~AtomicFile() override;
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -46,7 +47,7 @@ class AtomicFile final : public Sink {
   [[noreturn]] void refuse_and_remove();
   [[noreturn]] void refuse(int error, std::string_view rule = {}) const;
 
-  std::string path_;  // as given, for messages
+  std::string path_, op_;  // as given, for messages
   std::string target_, folder_, temporary_;
   std::string pending_;  // small writes, gathered
   uint64_t written_ = 0;

@@ -175,7 +175,7 @@ uint32_t checksum(std::span<const std::byte> bytes) {
 void save(const std::string& path, const Program& program) {
   Writer writer(program);
   const std::string head = writer.head(program.metadata);
-  io::AtomicFile file(path);
+  io::AtomicFile file(path, "export_function");
   file.write(head);
   uint64_t at = 0;
   const std::string zeros(kAlignment, '\0');
