@@ -1,6 +1,6 @@
 // The loops of argmax and argmin over carrier dtypes, per instruction set. NaN is before all numbers in both searches.
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

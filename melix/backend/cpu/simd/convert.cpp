@@ -1,5 +1,5 @@
 // Conversions of 16-bit floats and strided copies, per instruction set.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

@@ -1,5 +1,5 @@
 // Rows of numbers at equal distances, per instruction set.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/types.h"
 
 namespace melix::cpu::MELIX_ISA {

@@ -2,7 +2,7 @@
 // which part (parts keep each file's compilation under a minute).
 #pragma once
 
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/loops.h"
 #include "melix/scalar/math.h"
 

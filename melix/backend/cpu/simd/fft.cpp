@@ -4,7 +4,7 @@
 #include "melix/backend/cpu/simd/fft.h"
 
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {

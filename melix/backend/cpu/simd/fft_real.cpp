@@ -8,7 +8,7 @@
 // where (...) is the same sum with a minus, and Z[m] is Z[0].
 #include "melix/backend/cpu/simd/fft.h"
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {

@@ -1,7 +1,7 @@
 // Folds of reductions over one block, per instruction set. Floats are folded in kLanes running results, lane i taking
 // elements i, i + kLanes, ..., and the lanes are then folded in pairs: the order is fixed by the length alone, and
 // equal on every instruction set. Integers wrap, so their order does not matter.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

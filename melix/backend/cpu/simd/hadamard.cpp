@@ -1,7 +1,7 @@
 // Walsh-Hadamard transforms per instruction set: sums and differences of elements whose numbers differ in one bit. Only
 // the pairs are fixed, not what is beside them: all instruction sets give the same bits.
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {

@@ -10,6 +10,8 @@
 #include "melix/backend/cpu/simd/product.h"
 
 namespace melix::cpu::MELIX_ISA {
+
+void narrow(Dtype half, const float* from, void* to, int64_t n);  // convert.cpp
 namespace {
 
 int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -14,7 +14,7 @@
 #include <immintrin.h>  // functions that are always inlined: nothing for the linker
 #endif
 
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

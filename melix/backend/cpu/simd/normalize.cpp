@@ -1,5 +1,5 @@
 // The loops of the normalisations over rows of float32 or float64, per instruction set.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/backend/cpu/simd/sums.h"
 
 namespace melix::cpu::MELIX_ISA {

@@ -1,5 +1,5 @@
 // Gradients of the largest of windows: what belongs to elements that equal the largest one.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {

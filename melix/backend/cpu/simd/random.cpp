@@ -1,5 +1,5 @@
 // Encrypted counters, per instruction set.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/threefry.h"
 
 namespace melix::cpu::MELIX_ISA {

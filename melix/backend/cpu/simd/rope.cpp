@@ -3,7 +3,7 @@
 #include "melix/backend/cpu/simd/rope.h"
 
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

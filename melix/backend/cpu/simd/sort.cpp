@@ -1,7 +1,7 @@
 // The inner loops of sorting, on unsigned keys of 4 and 8 bytes: a network for a few hundred keys, and the split of an
 // array around a pivot. Who splits what is decided in backend/cpu/key_sort.h, what a key is in sort_keys.cpp.
 #include "melix/backend/cpu/simd/lanes.h"
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

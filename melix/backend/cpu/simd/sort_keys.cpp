@@ -7,7 +7,7 @@
 //
 // Keys have 4 bytes for elements of up to 4 bytes, 8 for the others. What two equal keys stood for is lost: -0 and the
 // kinds of NaN are counted here and put back by the caller.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {

@@ -3,6 +3,10 @@
 
 namespace melix::cpu::MELIX_ISA {
 
+#define MELIX_SIMD(result, function, arguments) result function arguments;
+#include "melix/backend/cpu/simd/functions.inc"
+#undef MELIX_SIMD
+
 #define MELIX_TEXT2(x) #x
 #define MELIX_TEXT(x) MELIX_TEXT2(x)
 #define MELIX_SIMD(result, function, arguments) .function = function,

@@ -1,6 +1,6 @@
 // Transposed copies, per instruction set. Squares with a side of one cache line go through a buffer: every line of the
 // source and of the destination is touched once, whatever their strides (those of powers of two share few cache sets).
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {

@@ -1,5 +1,5 @@
 // Windows of one element: reading and writing them at offsets, per instruction set.
-#include "melix/backend/cpu/simd/simd.h"
+#include "melix/backend/cpu/simd/types.h"
 #include "melix/scalar/math.h"
 
 namespace melix::cpu::MELIX_ISA {
