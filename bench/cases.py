@@ -152,6 +152,40 @@ def softmax(xp, x):
     return e / e.sum(-1, keepdims=True)
 
 
+def normalised(centred):
+    """Of a library that has it as one function; NumPy computes the reference."""
+
+    def reference(x, weight):
+        x = x.astype(np.float64)
+        x = x - x.mean(-1, keepdims=True) if centred else x
+        return within(
+            x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * weight, ulp=16, scale=np.abs(weight) + 0 * x
+        )
+
+    name = "layer_norm" if centred else "rms_norm"
+    return Case(
+        f"{name}_4096",
+        f"{name} of its rows, with a weight",
+        each(
+            torch=lambda xp, x, weight: (
+                lambda: getattr(xp.nn.functional, name)(x, weight.shape, weight, eps=1e-5)
+            ),
+            mx=lambda xp, x, weight: (
+                lambda: (
+                    xp.fast.layer_norm(x, weight, None, 1e-5)
+                    if centred
+                    else xp.fast.rms_norm(x, weight, 1e-5)
+                )
+            ),
+        ),
+        lambda rng, m, n: {"x": normal(rng, m, n), "weight": normal(rng, n)},
+        reference,
+        work=lambda m, n: Work(read=4 * m * n, written=4 * m * n),
+        goal=1,
+        **MATRIX,
+    )
+
+
 ROWS = [
     Case(
         "sum_10m",
@@ -198,6 +232,8 @@ ROWS = [
         goal=3,
         **MATRIX,
     ),
+    normalised(centred=True),
+    normalised(centred=False),
 ]
 
 # ---- moving, sorting, scanning ----

@@ -21,6 +21,7 @@
 #include "melix/ops/gather.h"
 #include "melix/ops/hadamard.h"
 #include "melix/ops/indexing.h"
+#include "melix/ops/kernel.h"
 #include "melix/ops/linalg.h"
 #include "melix/ops/linalg_standard.h"
 #include "melix/ops/load.h"

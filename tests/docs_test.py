@@ -3,8 +3,8 @@ their links lead somewhere, and the reference pages follow the declarations.
 
 A ```python block is executed; those of one page share a namespace, top to bottom, in a process of their own. A ```text
 block right below is what it prints, exactly; where the block is meant to fail, the last line is `ErrorType: message`.
-A ```cpp, ```c or ```cmake block is a part of a file of the tree (but for indentation and empty lines); examples/cpp and
-examples/c are built by tests/install_test.py.
+A ```cpp, ```c or ```cmake block is a part of a file of the tree (but for indentation and empty lines); examples/cpp,
+examples/c and examples/custom_op are built by tests/install_test.py.
 
     python tests/docs_test.py docs/indexing.md ...     puts what the programs print below them
 """

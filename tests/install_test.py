@@ -24,7 +24,7 @@ def run(*command, **options) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("example", ["cpp", "c"])
+@pytest.mark.parametrize("example", ["cpp", "c", "custom_op"])
 def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path, example):
     prefix, build = tmp_path / "prefix", tmp_path / "build"
     run("cmake", "--install", BUILD, "--prefix", prefix)
@@ -39,7 +39,7 @@ def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path, example
         f"-DCMAKE_PREFIX_PATH={prefix}",
     )
     run("cmake", "--build", build)
-    programs = [f for f in build.iterdir() if f.is_file() and os.access(f, os.X_OK)]
+    programs = [f for f in build.iterdir() if f.is_file() and os.access(f, os.X_OK) and f.suffix != ".so"]
     assert programs
     for program in programs:
         assert run(program, cwd=tmp_path).strip()
@@ -47,6 +47,25 @@ def test_a_program_outside_the_tree_uses_the_installed_library(tmp_path, example
         assert run(build / "run_exported", export(tmp_path / "function.mxfn")) == (
             "6 numbers, their sum is 18.000000\n1 numbers, their sum is 55.000000\nwritten by Python\n"
         )
+
+    if example == "custom_op":  # what it exported runs in Python, which has loaded its library
+        library = build / "libmoving_average.so"
+        assert run(sys.executable, "-c", CUSTOM, library, tmp_path / "moving_average.mxfn") == "True\n"
+
+
+CUSTOM = """
+import ctypes, sys, melix.core as mx
+try:
+    mx.import_function(sys.argv[2])
+except ValueError as error:
+    assert "moving_average" in str(error)
+else:
+    raise AssertionError("the operation is not there yet")
+ctypes.CDLL(sys.argv[1]).register_moving_average()
+x = mx.random.normal((4, 1000))
+y, = mx.import_function(sys.argv[2])(x)
+print(mx.allclose(y[:, 9], mx.mean(x[:, 7:10], axis=1), 1e-5, 1e-6).item())
+"""
 
 
 def export(path: Path) -> Path:

@@ -44,6 +44,7 @@ missing: list[str] = []  # operations that the interface lacks, and why: --check
 NOT_IN_C = {
     "broadcast_shapes": "works on shapes alone",
     "einsum_path": "gives a description for people",
+    "precompiled_cuda_kernel": "takes a description of the launch",
 }
 
 

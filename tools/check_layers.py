@@ -14,7 +14,7 @@ from pathlib import Path
 from tree import ROOT, files, report
 
 BELOW_NN = ["core", "graph", "ops", "transforms"]
-PUBLIC = [*BELOW_NN, "nn", "optim", "io", "lm", "distributed", "melix.h"]
+PUBLIC = [*BELOW_NN, "nn", "optim", "io", "lm", "distributed", "melix.h", "custom_op.h"]
 
 # Layer -> what it may include under melix/, besides itself: a folder, or one file.
 MAY_SEE: dict[str, list[str]] = {
@@ -30,6 +30,7 @@ MAY_SEE: dict[str, list[str]] = {
     "optim": [*BELOW_NN, "nn", "io"],
     "lm": [*BELOW_NN, "nn", "optim", "io", "distributed"],
     "melix.h": PUBLIC,
+    "custom_op.h": ["core", "graph", "backend/backend.h"],
     "capi": PUBLIC,
     "cli": [*PUBLIC, "capi"],
     "python": PUBLIC,

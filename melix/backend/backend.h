@@ -38,8 +38,18 @@ struct Backend {
 /// The backend of a device. Throws Code::value when the machine has none.
 const Backend& backend_of(Device device);
 
-/// The operations of a name, and all of them (names from graph/ops.inc).
+/// The operation of a name (from graph/ops.inc, or registered), null where there is none; and all of graph/ops.inc.
 const Op* find_op(std::string_view name);
 std::span<const Op* const> all_ops();
+
+/// Makes an operation from outside of the library known: by its name, for files of exported functions, and with its
+/// kernel for one kind of device. Call it once for each kind, before the operation is evaluated; the operation and the
+/// kernel must stay where they are until the process ends. A null kernel is for operations that have a decomposition,
+/// and for views. Any thread may call it.
+/// Throws Code::value where the description is not complete, the name is taken, or the pair has a kernel already.
+void register_op(const Op& op, DeviceType device, Kernel kernel);
+
+/// The kernel that register_op got, or null. For the tables of backends.
+Kernel registered_kernel(const Op& op, DeviceType device);
 
 }  // namespace melix

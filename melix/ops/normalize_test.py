@@ -195,3 +195,14 @@ def test_arguments_promote_as_in_mlx():
     assert mx.fast.layer_norm(x.astype(mx.int32), w.astype(mx.int32), None, 1e-5).dtype == mx.float32
     with pytest.raises(ValueError, match="complex64"):
         mx.fast.rms_norm(x, w.astype(mx.complex64), 1e-5)
+
+
+@pytest.mark.parametrize("first, value", [(1, 1e4), (16, 3000.0), (16, -1e-3), (200, 50.0)])
+def test_the_first_elements_of_a_row_are_like_any_others(first, value):
+    x = np.random.default_rng(3).standard_normal((6, 2000)).astype(np.float32)
+    x[:, :first] += value
+    wanted = layer_norm(x.astype(np.float64), None, None, 1e-5)
+    got = np.array(mx.fast.layer_norm(mx.array(x), None, None, 1e-5))
+    assert np.all(np.abs(got - wanted) <= 1e-6 * (1 + np.abs(wanted)))
+    back = np.array(mx.fast.layer_norm(mx.array(x[:, ::-1]), None, None, 1e-5))[:, ::-1]
+    assert np.all(np.abs(back - wanted) <= 1e-6 * (1 + np.abs(wanted)))

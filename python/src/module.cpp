@@ -14,6 +14,7 @@
 #include "python/src/files.h"
 #include "python/src/generated.h"
 #include "python/src/indexing.h"
+#include "python/src/kernels.h"
 #include "python/src/printing.h"
 #include "python/src/random.h"
 #include "python/src/scalars.h"
@@ -83,6 +84,7 @@ NB_MODULE(core, m) {
   bind_einsum(m);
   bind_files(m);
   bind_operations(m);
+  bind_kernels(m);
   bind_random_state(m);
   bind_indexing(m);
   bind_transforms(m);

@@ -19,6 +19,7 @@ namespace {
 
 constexpr int64_t kResident = 32 * kBlock;  // longest row that is kept in cache
 constexpr int64_t kChunk = 16 * kBlock;     // elements of a task, and of a part of a longer row
+constexpr int64_t kFew = 16;                // first elements of a row whose mean stands for that of the row
 constexpr int64_t kColumns = 256;           // columns of the parts that are added up together
 
 struct Rows {
@@ -47,11 +48,19 @@ NormMoments moments_of(const T* x, int64_t n, bool centred, double mean) {
                  : NormMoments{0, simd().norm_squares(kCarrier<T>, x, n)};
 }
 
-/// Of a whole row in cache.
+/// Of a whole row in cache. Its moments about the mean of its first elements do, as a rule; where that is further from
+/// the mean than the standard deviation (whose digits would cancel), those about the mean are taken.
 template <class T>
 NormRow form_of(const T* x, int64_t n, bool centred, double eps) {
-  const double mean = centred ? simd().norm_sum(kCarrier<T>, x, n) / double(n) : 0;
-  return corrected(mean, moments_of(x, n, centred, mean), n, eps);
+  const int64_t few = std::min(kFew, n);
+  double mean = centred ? simd().norm_sum(kCarrier<T>, x, few) / double(few) : 0;
+  NormMoments moments = moments_of(x, n, centred, mean);
+  const double off = moments.distances / double(n);
+  if (!(2 * off * off <= moments.squares / double(n))) {
+    mean += off;
+    moments = moments_of(x, n, centred, mean);
+  }
+  return corrected(mean, moments, n, eps);
 }
 
 /// For each row the sum, in order, of part(reader, row, first element, how many) over its chunks.

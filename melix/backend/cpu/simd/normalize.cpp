@@ -20,12 +20,16 @@ struct Form {
 template <class T>
 NormMoments moments(const T* x, int64_t n, double mean) {
   const Form<T> form({mean, 1});
-  auto distance = [&](const auto& v) MELIX_UNROLLED { return form.centred(v); };
-  auto square = [&](const auto& v) MELIX_UNROLLED {
-    const auto d = form.centred(v);
-    return d * d;
-  };
-  return {summed<T>(n, distance, x), summed<T>(n, square, x)};
+  double totals[2];
+  add_up<T>(
+      n,
+      [&](Vector<T>* sums, const auto& v) MELIX_UNROLLED {
+        const auto distance = form.centred(v);
+        sums[0] += distance;
+        sums[1] += distance * distance;
+      },
+      totals, x);
+  return {totals[0], totals[1]};
 }
 
 template <class T, bool kWeight, bool kBias>
@@ -52,26 +56,25 @@ void write_row(const void* from, int64_t n, const NormRow& row, const void* weig
       : write<T, false, false>(x, n, row, w, b, y);
 }
 
+// The sums of g * w and of that times the normalised row; with or without w.
+template <class T, class... Weight>
+void dots_of(const NormSlopes& of, int64_t n, double (&into)[2], const Weight*... weight) {
+  const Form<T> form(of.row);
+  add_up<T>(
+      n,
+      [&](Vector<T>* sums, const auto& x, const auto& g, const auto&... w) MELIX_UNROLLED {
+        const auto slope = (g * ... * w);
+        sums[0] += slope;
+        sums[1] += slope * (form.centred(x) * form.factor);
+      },
+      into, static_cast<const T*>(of.x), static_cast<const T*>(of.g), weight...);
+}
 template <class T>
 void dots(const NormSlopes& of, int64_t n, bool centred, double* into) {
-  const T *x = static_cast<const T*>(of.x), *g = static_cast<const T*>(of.g),
-          *w = static_cast<const T*>(of.weight);
-  const Form<T> form(of.row);
-  auto along = [&](const auto& v, const auto& slope)
-                   MELIX_UNROLLED { return slope * (form.centred(v) * form.factor); };
-  if (w) {
-    into[1] = summed<T>(
-        n, [&](const auto& v, const auto& s, const auto& by) MELIX_UNROLLED { return along(v, s * by); }, x,
-        g, w);
-    if (centred)
-      into[0] = summed<T>(
-          n, [](const auto& s, const auto& by) MELIX_UNROLLED { return s * by; }, g, w);
-  } else {
-    into[1] = summed<T>(n, along, x, g);
-    if (centred)
-      into[0] = summed<T>(
-          n, [](const auto& s) MELIX_UNROLLED { return s; }, g);
-  }
+  double totals[2];
+  of.weight ? dots_of<T>(of, n, totals, static_cast<const T*>(of.weight)) : dots_of<T>(of, n, totals);
+  into[0] = centred ? totals[0] : 0;
+  into[1] = totals[1];
 }
 
 // factor * (g * w - mean of that - y * along), y being the normalised row.

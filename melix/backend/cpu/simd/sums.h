@@ -37,30 +37,44 @@ MELIX_INLINE Vector<T> loaded(const T* from, int64_t n) {
   return loaded(static_cast<const T*>(part));
 }
 
+/// kSums sums over n elements of each array: add(sums, x, ...) adds the next terms to vectors of running sums.
+template <class T, int kSums, class Add, class... From>
+MELIX_INLINE void add_up(int64_t n, Add add, double (&totals)[kSums], const From*... from) {
+  using V = Vector<T>;
+  constexpr int kLanes = 64 / int(sizeof(T));
+  for (double& total : totals) total = 0;
+  for (int64_t start = 0; start < n; start += kSumRun) {
+    const int64_t end = n - start < kSumRun ? n : start + kSumRun;
+    V first[kSums] = {}, second[kSums] = {};
+    int64_t i = start;
+    for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
+      add(first, loaded(from + i)...);
+      add(second, loaded(from + i + kLanes)...);
+    }
+    for (; i < end; i += kLanes) {
+      V rest[kSums] = {};
+      add(rest, loaded(from + i, end - i)...);
+      each(Count<kSums>(), [&]<int s>(Int<s>) MELIX_UNROLLED {
+        T terms[kLanes];
+        stored(terms, rest[s]);
+        first[s] += loaded(static_cast<const T*>(terms), end - i);  // terms of no element are not added
+      });
+    }
+    each(Count<kSums>(), [&]<int s>(Int<s>) MELIX_UNROLLED {
+      first[s] += second[s];
+      fold_lanes<AddLanes, kLanes / 2>(first[s], Count<kLanes>());
+      totals[s] += double(first[s][0]);
+    });
+  }
+}
+
 /// The sum of term(x, ...) over n elements of each array.
 template <class T, class Term, class... From>
 MELIX_INLINE double summed(int64_t n, Term term, const From*... from) {
-  using V = Vector<T>;
-  constexpr int kLanes = 64 / int(sizeof(T));
-  double total = 0;
-  for (int64_t start = 0; start < n; start += kSumRun) {
-    const int64_t end = n - start < kSumRun ? n : start + kSumRun;
-    V first{}, second{};
-    int64_t i = start;
-    for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
-      first += term(loaded(from + i)...);
-      second += term(loaded(from + i + kLanes)...);
-    }
-    for (; i < end; i += kLanes) {
-      T rest[kLanes];
-      stored(rest, V(term(loaded(from + i, end - i)...)));
-      first += loaded(static_cast<const T*>(rest), end - i);  // terms of no element are not added
-    }
-    first += second;
-    fold_lanes<AddLanes, kLanes / 2>(first, Count<kLanes>());
-    total += double(first[0]);
-  }
-  return total;
+  double total[1];
+  add_up<T>(
+      n, [&](Vector<T>* sums, const auto&... x) MELIX_UNROLLED { sums[0] += term(x...); }, total, from...);
+  return total[0];
 }
 
 }  // namespace
