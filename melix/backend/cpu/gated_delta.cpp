@@ -171,7 +171,7 @@ class Backward {
   std::span<View> out_;
   const Problem<T>& p_;
   int64_t size_, kept_, stretches_, example_ = 0, head_ = 0;
-  Scratch<T> states_, gamma_;
+  RowMemory<T> states_, gamma_;
 };
 
 template <class T>

@@ -131,7 +131,7 @@ class Writer {
  private:
   View& out_;
   bool half_;
-  Scratch<T> scratch_;
+  RowMemory<T> scratch_;
 };
 
 template <class T>
@@ -235,7 +235,7 @@ class Gradient {
     const int64_t n = rows_.n, width = int64_t(sums_) * n;
     const int64_t together = std::clamp<int64_t>(kChunk * 4 / n, 8, 64),
                   parts = (rows_.count + together - 1) / together;
-    Scratch<T> sums(parts * width + 1);
+    RowMemory<T> sums(parts * width + 1);
     parallel_for(parts, std::max<int64_t>(1, kChunk / (together * n)), [&](int64_t begin, int64_t end) {
       const int64_t batch = std::min(together, rows_.batch());
       Reader xs(x_, batch * n), gs(g_, batch * n);
@@ -305,7 +305,7 @@ class Gradient {
     parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
       Readers in = readers();
       Writer<T> writer(out_[0], kChunk);
-      Scratch<T> sums(2 * kChunk);
+      RowMemory<T> sums(2 * kChunk);
       for (int64_t chunk = begin; chunk < end; chunk++) {
         const int64_t k = chunk * kChunk, m = std::min(kChunk, n - k);
         std::vector<double> totals(sums_ * size_t(m));

@@ -52,7 +52,7 @@ class Rope {
     if (out_.size() == 0) return;
     const int64_t positions = int64_t(offsets_.size()) * rows_,
                   table = positions * half_ * int64_t(size_of(carrier_));
-    Scratch<char> cosines(table), sines(table);
+    RowMemory<char> cosines(table), sines(table);
     parallel_for(positions, std::max<int64_t>(1, kAngles / half_), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; p++) {
         const double position = double(offsets_[size_t(p / rows_)]) + double(p % rows_);
@@ -65,7 +65,7 @@ class Rope {
     const int64_t grain = std::max<int64_t>(1, kElements / (together * width_));
     // Neighbouring tasks are heads of the same positions.
     parallel_for(x_.shape[0] * pieces * heads_, grain, [&](int64_t begin, int64_t end) {
-      Scratch<char> gathered(x_.strides.back() == 1 ? 1 : together * width_ * bytes_);
+      RowMemory<char> gathered(x_.strides.back() == 1 ? 1 : together * width_ * bytes_);
       for (int64_t task = begin; task < end; task++) {
         const int64_t head = task % heads_, example = task / heads_ / pieces,
                       first = task / heads_ % pieces * together;

@@ -11,11 +11,11 @@ namespace melix::cpu {
 
 /// Uninitialised memory for n elements. Throws Code::memory.
 template <class T>
-struct Scratch {
-  explicit Scratch(int64_t n) : data(static_cast<T*>(memory::allocate(size_t(n) * sizeof(T), &capacity))) {}
-  ~Scratch() { memory::deallocate(data, capacity); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+struct RowMemory {
+  explicit RowMemory(int64_t n) : data(static_cast<T*>(memory::allocate(size_t(n) * sizeof(T), &capacity))) {}
+  ~RowMemory() { memory::deallocate(data, capacity); }
+  RowMemory(const RowMemory&) = delete;
+  RowMemory& operator=(const RowMemory&) = delete;
   size_t capacity;
   T* data;
 };
@@ -54,7 +54,7 @@ class RowSource {
    private:
     const T* direct_;
     Blocks::Worker worker_;
-    Scratch<T> scratch_;
+    RowMemory<T> scratch_;
   };
 
  private:
