@@ -100,12 +100,22 @@ std::vector<MaybeArray> lu_solve_jvp(const JvpContext& c) {
 
 // ---- determinants ----
 
+void check_factors(const char* name, std::span<const array> in) {
+  check_square(name, in[0]);
+  const Shape& shape = in[0].shape();
+  if (in[1].shape() != shape || in[1].dtype() != in[0].dtype() || in[2].dtype() != uint32 ||
+      in[2].shape() != Shape(shape.begin(), shape.end() - 1)) {
+    fail(Code::value, name, "factors of shape ", in[1].shape(), " and pivots of shape ", in[2].shape(),
+         " are not those of matrices of shape ", shape);
+  }
+}
+
 void infer_det(const Attrs*, std::span<const array> in, Avals& out) {
-  check_square("det", in[0]);
+  check_factors("det", in);
   out.push_back({batch_of(in[0].shape()), in[0].dtype()});
 }
 void infer_slogdet(const Attrs*, std::span<const array> in, Avals& out) {
-  check_square("slogdet", in[0]);
+  check_factors("slogdet", in);
   out.push_back({batch_of(in[0].shape()), in[0].dtype()});
   out.push_back({batch_of(in[0].shape()), real_of(in[0].dtype())});
 }
@@ -222,6 +232,7 @@ const Op solve_triangular{.name = "solve_triangular",
                           .jvp = triangular_jvp,
                           .vmap = with_batch<&op::solve_triangular>,
                           .read_attrs = SolveTriangularAttrs::read,
+                          .least_inputs = 2,
                           .layout = InputLayout::any};
 const Op lu_solve{.name = "lu_solve",
                   .infer = infer_lu_solve,
@@ -229,17 +240,20 @@ const Op lu_solve{.name = "lu_solve",
                   .jvp = lu_solve_jvp,
                   .vmap = with_batch<&op::lu_solve>,
                   .read_attrs = LuSolveAttrs::read,
+                  .least_inputs = 4,
                   .layout = InputLayout::any};
 const Op det{.name = "det",
              .infer = infer_det,
              .vjp = det_vjp,
              .vmap = with_batch<&op::det>,
-             .decompose = decompose_det};
+             .decompose = decompose_det,
+             .least_inputs = 3};
 const Op slogdet{.name = "slogdet",
                  .infer = infer_slogdet,
                  .vjp = slogdet_vjp,
                  .vmap = with_batch<&op::slogdet>,
-                 .decompose = decompose_slogdet};
+                 .decompose = decompose_slogdet,
+                 .least_inputs = 3};
 }  // namespace op
 
 namespace linalg {

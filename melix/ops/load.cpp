@@ -6,6 +6,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "melix/graph/unreadable.h"
 #include "melix/io/gguf.h"
 #include "melix/io/npy.h"
 #include "melix/io/payload.h"
@@ -186,7 +187,7 @@ std::unordered_map<std::string, array> by_name(LoadedFile& file) {
 }  // namespace
 
 namespace op {
-const Op load{.name = "load", .infer = infer_load};
+const Op load{.name = "load", .infer = infer_load, .read_attrs = unreadable_attrs, .least_inputs = 0};
 }
 
 LoadAttrs::LoadAttrs(Ref<io::Payload> payload, Avals results)

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "melix/graph/unreadable.h"
 #include "melix/ops/shape.h"
 
 namespace melix {
@@ -131,7 +132,8 @@ const Op custom{.name = "custom_function",
                 .jvp = jvp_of,
                 .vmap = vmap_of,
                 .decompose = decompose,
-                .view = view_results};
+                .view = view_results,
+                .read_attrs = unreadable_attrs};
 }  // namespace op
 
 Function custom_function(Function fun, CustomRules rules) {

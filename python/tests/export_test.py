@@ -365,5 +365,8 @@ def test_what_an_operation_gives_must_be_what_was_exported(path):
     other = section.replace(b"\x08\0\0\0multiply", b"\x05\0\0\0equal")
     text = refused(path, with_section(data, other))
     assert "[equal] gives bool of shape (3, 2), float32 of shape (3, 2) was exported" in text
+    for name in (b"load", b"compiled", b"custom_function"):
+        never = section.replace(b"\x08\0\0\0multiply", bytes([len(name), 0, 0, 0]) + name)
+        assert "needs attributes" in refused(path, with_section(data, never))
     bad_text = section[:4] + b"\xff" + section[5:]
     assert "metadata: is not UTF-8" in refused(path, with_section(data, bad_text))

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "melix/graph/tape.h"
+#include "melix/graph/unreadable.h"
 #include "melix/transforms/compile/plan.h"
 #include "melix/transforms/eval.h"
 #include "melix/transforms/worker.h"
@@ -83,7 +84,11 @@ std::atomic<bool> disabled{[] {
 }  // namespace
 
 namespace op {
-const Op compiled{.name = "compiled", .kind = OpClass::plan, .infer = infer, .decompose = decompose};
+const Op compiled{.name = "compiled",
+                  .kind = OpClass::plan,
+                  .infer = infer,
+                  .decompose = decompose,
+                  .read_attrs = unreadable_attrs};
 }
 
 struct CompileCache::Traces {

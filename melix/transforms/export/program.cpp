@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "melix/graph/tape.h"
+#include "melix/graph/unreadable.h"
 #include "melix/io/file_error.h"
 #include "melix/transforms/eval.h"
 
@@ -11,7 +12,9 @@ namespace melix::exporting {
 namespace {
 
 // Calls whose attributes are code (compiled functions, custom rules) are exported as what they are made of.
-bool is_opaque(const Node& node) { return node.attrs && !node.op->read_attrs; }
+bool is_opaque(const Node& node) {
+  return node.op->read_attrs == unreadable_attrs || (node.attrs && !node.op->read_attrs);
+}
 
 std::vector<array> unfold(const Node& node, std::span<const array> inputs) {
   if (!node.op->decompose) fail(Code::value, "export_function", node.op->name, " cannot be exported");
