@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "melix/backend/cpu/simd/simd.h"
 #include "melix/core/error.h"
 
 namespace melix::cpu {
@@ -61,19 +62,12 @@ int Matrices<T>::stride() const {
   return int(std::max<int64_t>(has_rows() && row_ >= columns_ ? row_ : columns_, 1));
 }
 
-// In squares of 16 elements: their columns stay in L1 until each line is used up.
 template <class T>
 void copy_transposed(const T* from, int64_t rows, int64_t columns, int64_t row, int64_t column, T* to,
                      int64_t to_row) {
-  constexpr int64_t kSquare = 16;
-  for (int64_t r0 = 0; r0 < rows; r0 += kSquare) {
-    const int64_t r1 = std::min(r0 + kSquare, rows);
-    for (int64_t c0 = 0; c0 < columns; c0 += kSquare) {
-      const int64_t c1 = std::min(c0 + kSquare, columns);
-      for (int64_t c = c0; c < c1; c++) {
-        for (int64_t r = r0; r < r1; r++) to[c * to_row + r] = from[r * row + c * column];
-      }
-    }
+  if (column == 1) return simd().transpose(int(sizeof(T)), from, row, to, to_row, rows, columns);
+  for (int64_t c = 0; c < columns; c++) {
+    for (int64_t r = 0; r < rows; r++) to[c * to_row + r] = from[r * row + c * column];
   }
 }
 
