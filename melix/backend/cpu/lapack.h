@@ -3,6 +3,8 @@
 // calling thread alone, and any number of threads may call at once. Not a way to share work: that is in the kernels.
 #pragma once
 
+#include <algorithm>
+#include <climits>
 #include <complex>
 #include <type_traits>
 
@@ -65,5 +67,12 @@ struct Lapack {
 /// The functions for T. Throws Code::runtime, naming `op`, when no OpenBLAS is found or it has no LAPACK.
 template <class T>
 const Lapack<T>& lapack(const char* op);
+
+/// LAPACK's answer to how much work memory it wants, which floats hold rounded. Where that is beyond its integers, less
+/// does as well.
+template <class T>
+int work_size(T answer) {
+  return int(std::min(double(std::real(answer)) * (1 + 1e-6) + 1, double(INT_MAX)));
+}
 
 }  // namespace melix::cpu

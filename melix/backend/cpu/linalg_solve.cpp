@@ -18,12 +18,6 @@ constexpr const char* kSingular = "is singular";
 // The triangle of a row-major matrix, as LAPACK sees its transpose.
 char transposed(bool upper) { return upper ? 'L' : 'U'; }
 
-// LAPACK's answer to how much work memory it wants. Floats hold it rounded.
-template <class T>
-int work_size(T answer) {
-  return int(double(std::real(answer)) * (1 + 1e-6)) + 1;
-}
-
 // Orders up to which our own loops are faster than OpenBLAS (Zen 5, one thread).
 constexpr int64_t kSmall = 32;
 constexpr int64_t kSmallCholesky = 8;

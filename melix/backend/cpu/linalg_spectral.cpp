@@ -19,12 +19,6 @@ namespace {
 
 constexpr const char* kNoConvergence = "has no decomposition that the algorithm finds";
 
-// LAPACK's answer to how much work memory it wants. Floats hold it rounded.
-template <class T>
-int64_t work_size(T answer) {
-  return int64_t(double(std::real(answer)) * (1 + 1e-6)) + 1;
-}
-
 // Parts of one block of memory, one after the other, each on a line of its own.
 class Parts {
  public:
@@ -56,7 +50,7 @@ void qr_factors(const Call& call) {
   T factor(0), product(0);
   la.gelqf(kColumnMajor, int(n), int(m), nullptr, int(n), nullptr, &factor, -1);
   la.orglq(kColumnMajor, int(k), int(m), int(k), nullptr, int(n), nullptr, &product, -1);
-  const int lwork = int(std::max(work_size(factor), work_size(product)));
+  const int lwork = std::max(work_size(factor), work_size(product));
   Parts parts;
   const size_t at_work = parts.add<T>(lwork), at_tau = parts.add<T>(k),
                at_a = parts.add<T>(k < n ? m * n : 0);
@@ -104,7 +98,7 @@ class Svd {
     T answer(0);
     Scratch scratch;
     call_lapack(scratch, nullptr, &answer, -1);
-    lwork_ = int(work_size(answer));
+    lwork_ = work_size(answer);
     Parts parts;
     const int64_t most = std::max(m_, n_);
     const int64_t reals = Lapack<T>::kComplex ? k_ * std::max(5 * k_ + 7, 2 * most + 2 * k_ + 1) : 0;
@@ -224,7 +218,7 @@ void symmetric_eigenvalues(const Call& call) {
   Real reals(0);
   int integers = 0;
   eigh.run(nullptr, nullptr, &work, &reals, &integers);
-  eigh.lwork = int(work_size(work)), eigh.lrwork = int(work_size(reals)), eigh.liwork = integers;
+  eigh.lwork = work_size(work), eigh.lrwork = work_size(reals), eigh.liwork = integers;
   Parts parts;
   const size_t at_work = parts.add<T>(eigh.lwork), at_real = parts.add<Real>(eigh.lrwork),
                at_int = parts.add<int>(integers), at_a = parts.add<T>(attrs.vectors ? 0 : size);
@@ -314,7 +308,7 @@ void eigenvalues(const Call& call) {
   T answer(0);
   RealOf<T> unused(0);  // is written to even when only sizes are asked for
   eig.run(nullptr, nullptr, nullptr, &answer, &unused);
-  eig.lwork = int(work_size(answer));
+  eig.lwork = work_size(answer);
   Parts parts;
   const size_t at_work = parts.add<T>(eig.lwork), at_a = parts.add<T>(size),
                at_right = parts.add<T>(vectors ? size : 0), at_w = parts.add<T>(2 * n),
