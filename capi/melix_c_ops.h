@@ -94,6 +94,51 @@ MELIX_C_API melix_status melix_matrix_transpose(melix_array* out, melix_array a,
 MELIX_C_API melix_status melix_diff(melix_array* out, melix_array a, int64_t n, int axis,
                                     melix_stream stream);
 
+// ---- attention ----
+
+/// Attention: softmax(scale * q @ k.T + mask) @ v for each head, without a matrix of scores in memory.
+///
+/// q is (B, H, L, D), k is (B, Hkv, S, D) and v is (B, Hkv, S, Dv); H is a multiple of Hkv, and heads h * H / Hkv, ...
+/// of q share head h of k and v. D and Dv are any. The result is (B, H, L, Dv) in the common type of q, k and v.
+///
+/// The mask is "causal" (the last query sees the last key, each one before sees one key less), or an array that
+/// broadcasts to (B, H, L, S): boolean (True: the key is seen), or numbers that are added to the scores. `sinks` (H)
+/// are scores of one more key for each head, whose value is 0. With `window` a query sees so many keys, the last of
+/// which is its own; the attention is causal then, and a mask counts besides.
+///
+/// A query that sees no key gives 0, whatever hides the keys. Keys that causality or the window hide from all queries
+/// are not read. `force_fused` changes nothing: there is one kernel.
+///
+///     q = mx.random.normal((1, 8, 10, 64))
+///     k, v = mx.random.normal((2, 1, 2, 10, 64))
+///     out = mx.fast.scaled_dot_product_attention(q, k, v, scale=64**-0.5, mask="causal")
+/// Default in C++: force_fused = false.
+MELIX_C_API melix_status melix_fast_scaled_dot_product_attention(melix_array* out, melix_array q,
+                                                                 melix_array k, melix_array v, double scale,
+                                                                 melix_array mask, melix_array sinks,
+                                                                 bool force_fused, const int64_t* window,
+                                                                 melix_stream stream);
+
+/// Causal attention to keys and values that lie in pages, as a cache for many sequences keeps them.
+///
+/// Key j of sequence b is `key_pages[page_table[b, j // page_size], j % page_size]`, for j below `lengths[b]`: its
+/// queries are the last L of these positions. key_pages is (pages, page_size, Hkv, D), value_pages (pages, page_size,
+/// Hkv, Dv), page_table (B, most pages of a sequence) and lengths (B) are integers, q is (B, H, L, D). Lengths and
+/// table are values, not shapes: a compiled step serves every position. Entries behind a sequence's last page are not
+/// read. Page numbers are wrapped once where they are negative, and clamped; so are lengths to what the table holds.
+///
+/// `window` and `sinks` are those of scaled_dot_product_attention; queries in front of position 0 give 0. For training
+/// use that function: derivatives of this one gather the pages first.
+///
+///     pages = mx.random.normal((16, 32, 2, 64))  # 16 pages of 32 positions, 2 heads
+///     q = mx.random.normal((2, 8, 1, 64))        # one new position for each of 2 sequences
+///     table = mx.array([[3, 1, 0], [7, 0, 0]])
+///     out = mx.fast.paged_attention(q, pages, pages, table, mx.array([70, 5]), scale=0.125)
+MELIX_C_API melix_status melix_fast_paged_attention(melix_array* out, melix_array q, melix_array key_pages,
+                                                    melix_array value_pages, melix_array page_table,
+                                                    melix_array lengths, double scale, melix_array sinks,
+                                                    const int64_t* window, melix_stream stream);
+
 // ---- conv ----
 
 /// Convolution of an input (N, spatial..., C_in) with a weight (C_out, spatial..., C_in / groups) over one to three
@@ -721,6 +766,32 @@ MELIX_C_API melix_status melix_take(melix_array* out, melix_array a, melix_array
 /// Default in C++: axis = -1.
 MELIX_C_API melix_status melix_take_along_axis(melix_array* out, melix_array a, melix_array indices,
                                                const int* axis, melix_stream stream);
+
+// ---- gathered_products ----
+
+/// Products of the matrices that indices pick: a[lhs_indices] @ b[rhs_indices], without copies of them. The axes before
+/// the last two are flattened for the indices, which broadcast against each other; where they are missing, they are 0,
+/// 1, ... in the shape of these axes. Neighbours with one matrix of b and successive ones of a, as sorted indices give
+/// them, are one product; `sorted_indices` changes nothing, they are found anyway. Negative indices are wrapped once,
+/// all are clamped.
+/// Default in C++: sorted_indices = false.
+MELIX_C_API melix_status melix_gather_mm(melix_array* out, melix_array a, melix_array b,
+                                         melix_array lhs_indices, melix_array rhs_indices,
+                                         bool sorted_indices, melix_stream stream);
+
+/// Matrix product of a (..., M, K) and b (..., K, N) whose blocks of block_size x block_size elements are multiplied by
+/// the elements of masks: mask_out has one for each block of the result, mask_lhs for each of a, mask_rhs for each of
+/// b; blocks at the ends may be smaller. A boolean mask drops blocks, whatever they hold. Masks broadcast.
+/// Default in C++: block_size = 64.
+MELIX_C_API melix_status melix_block_masked_mm(melix_array* out, melix_array a, melix_array b, int block_size,
+                                               melix_array mask_out, melix_array mask_lhs,
+                                               melix_array mask_rhs, melix_stream stream);
+
+/// Products of parts of the summed axis: for each pair (begin, end) of segments (..., 2), a[:, begin:end] @
+/// b[begin:end] of a (M, K) and b (K, N). The result is (..., M, N). Pairs are limited to [0, K]; empty ones give 0.
+/// The derivative costs a product of the whole for each segment.
+MELIX_C_API melix_status melix_segmented_mm(melix_array* out, melix_array a, melix_array b,
+                                            melix_array segments, melix_stream stream);
 
 // ---- hadamard ----
 
