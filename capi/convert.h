@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "capi/melix_c.h"
-#include "melix/graph/array.h"
+#include "melix/graph/node.h"
 
 struct melix_array_s {
   melix::array value;

@@ -8,7 +8,9 @@ find_package(Python 3.10 REQUIRED COMPONENTS Interpreter)
 set(capi ${PROJECT_SOURCE_DIR}/capi)
 set(bindgen_c_tools ${PROJECT_SOURCE_DIR}/tools/bindgen_c.py ${PROJECT_SOURCE_DIR}/tools/bindgen.py
   ${PROJECT_SOURCE_DIR}/tools/bindgen_parse.py ${PROJECT_SOURCE_DIR}/tools/bindgen_emit.py)
-file(GLOB bindgen_c_inputs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/melix/ops/*.h ${PROJECT_SOURCE_DIR}/melix/ops/*.inc)
+file(GLOB bindgen_c_inputs CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/melix/ops/*.h ${PROJECT_SOURCE_DIR}/melix/nn/*.h 
+  ${PROJECT_SOURCE_DIR}/melix/optim/*.h ${PROJECT_SOURCE_DIR}/melix/ops/*.inc)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bindgen_c_tools})
 set(run_bindgen_c ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/bindgen_c.py --root ${PROJECT_SOURCE_DIR})
 execute_process(COMMAND ${run_bindgen_c} --list OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE melix_c_generated

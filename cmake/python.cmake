@@ -13,7 +13,8 @@ set(tools ${PROJECT_SOURCE_DIR}/tools)
 set(bindgen ${tools}/bindgen.py ${tools}/bindgen_parse.py ${tools}/bindgen_emit.py)
 set(run_bindgen ${Python_EXECUTABLE} ${tools}/bindgen.py --root ${PROJECT_SOURCE_DIR})
 set(ops ${PROJECT_SOURCE_DIR}/melix/ops)
-file(GLOB bindgen_inputs CONFIGURE_DEPENDS ${ops}/*.h ${ops}/*.inc ${PROJECT_SOURCE_DIR}/python/stubs/*.pyi)
+file(GLOB bindgen_inputs CONFIGURE_DEPENDS ${ops}/*.h ${PROJECT_SOURCE_DIR}/melix/nn/*.h
+  ${PROJECT_SOURCE_DIR}/melix/optim/*.h ${ops}/*.inc ${PROJECT_SOURCE_DIR}/python/stubs/*.pyi)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${bindgen})
 execute_process(COMMAND ${run_bindgen} --list OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE bindgen_outputs
   ERROR_QUIET COMMAND_ERROR_IS_FATAL ANY)

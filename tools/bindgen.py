@@ -1,10 +1,11 @@
 """Makes Python's side of the operations from their declarations: bindings, type stubs and the reference page.
 
-Reads melix/ops/*.h and melix/ops/elementwise.inc. Every free function of namespace melix (and of its parts random,
-linalg, fft, fast) that has a `///` comment and takes a StreamOrDevice last becomes a Python function: parameter names,
-order and defaults are those of C++, the comment is its documentation. A row of elementwise.inc becomes one too. Others
-need a line `@python` in their comment. A comment counts for all declarations below it up to an empty line. Overloads in
-one header are one function, which takes the first that the arguments fit.
+Reads melix/ops/*.h, melix/ops/elementwise.inc, melix/nn/*.h and melix/optim/*.h. Every free function of namespace
+melix (and of its parts random, linalg, fft, fast, nn, optim) that has a `///` comment and takes a StreamOrDevice last
+becomes a Python function: parameter names, order and defaults are those of C++, the comment is its documentation. A row
+of elementwise.inc becomes one too. Others need a line `@python` in their comment. A comment counts for all
+declarations below it up to an empty line. Overloads in one header are one function, which takes the first that the
+arguments fit.
 
 What is not regular is said by lines of the comment, or by a `// @python ...` line above a row of elementwise.inc:
 
@@ -33,15 +34,18 @@ import sys
 from pathlib import Path
 
 from bindgen_emit import binding_list, binding_source, reference, stubs
-from bindgen_parse import Function, read
+from bindgen_parse import FOLDERS, Function, read
 
 
 def headers_of(root: Path) -> dict[str, list[Path]]:
-    """Stem -> the files that declare its operations."""
-    folder = root / "melix" / "ops"
+    """Stem -> the files that declare its operations, from the root. Stems outside of ops have their folder in front."""
     out: dict[str, list[Path]] = {}
-    for path in sorted([*folder.glob("*.h"), *folder.glob("elementwise.inc")]):
-        out.setdefault(path.stem, []).append(path)
+    for folder in FOLDERS:
+        found = [
+            path for pattern in ("*.h", "elementwise.inc") for path in (root / "melix" / folder).glob(pattern)
+        ]
+        for path in sorted(found):
+            out.setdefault(path.stem if folder == FOLDERS[0] else f"{folder}_{path.stem}", []).append(path)
     return out
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bindgen import headers_of, write_if_changed
 from bindgen_emit import TEMPLATE
-from bindgen_parse import Function, read, split_top
+from bindgen_parse import Function, header_of, read, split_top
 
 SCALARS = {
     "bool": "bool",
@@ -208,7 +208,7 @@ def comment(function: Function) -> str:
 
 def header(root: Path, stems: dict[str, list[CFunction]]) -> str:
     out = [
-        "// The operations of melix in C, made by tools/bindgen_c.py from the headers in melix/ops. Include melix_c.h.",
+        "// The operations of melix in C, made by tools/bindgen_c.py from the headers of melix. Include melix_c.h.",
         "// What is optional may be NULL; a list is an address and its number of elements.",
         "#pragma once",
         "",
@@ -231,8 +231,8 @@ def header(root: Path, stems: dict[str, list[CFunction]]) -> str:
 
 def source(stem: str, functions: list[CFunction]) -> str:
     out = [
-        f"// The operations of melix/ops/{stem}.h in C, made by tools/bindgen_c.py.",
-        f'#include "melix/ops/{stem}.h"',
+        f"// The operations of {header_of(stem)} in C, made by tools/bindgen_c.py.",
+        f'#include "{header_of(stem)}"',
         "",
         '#include "capi/convert.h"',
         "",

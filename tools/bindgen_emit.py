@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from bindgen_parse import MODULES, Function, Parameter, split_top
+from bindgen_parse import MODULES, PRIVATE_MODULES, Function, Parameter, header_of, split_top
 
 # ---- types and defaults ----
 
@@ -235,8 +235,8 @@ def method_row(f: Function) -> str:
 def binding_source(stem: str, functions: list[Function]) -> str:
     bound = [f for f in functions if is_bound(f)]
     out = [
-        f"// Bindings of the operations in melix/ops/{stem}.h, made by tools/bindgen.py.",
-        f'#include "melix/ops/{stem}.h"',
+        f"// Bindings of the operations in {header_of(stem)}, made by tools/bindgen.py.",
+        f'#include "{header_of(stem)}"',
         "",
         '#include "python/src/generated.h"',
         "",
@@ -257,9 +257,10 @@ def binding_source(stem: str, functions: list[Function]) -> str:
             "    {}};",
             "",
         ]
-        calls.append(f'  add_functions(core, "{module}", {table});')
+        python_name = PRIVATE_MODULES.get(module, module)
+        calls.append(f'  add_functions(core, "{python_name}", {table});')
         aliases = [(f.name, a) for group in groups.values() for f in group for a in f.aliases]
-        calls += [f'  add_alias(core, "{module}", "{name}", "{alias}");' for name, alias in aliases]
+        calls += [f'  add_alias(core, "{python_name}", "{name}", "{alias}");' for name, alias in aliases]
     if methods := [f for f in bound if f.method]:
         tables += ["PyMethodDef methods[] = {", *map(method_row, methods), "    {}};", ""]
         calls.append("  add_methods(array_type, methods);")
@@ -303,13 +304,15 @@ def stubs(folder: Path, functions: list[Function]) -> dict[str, str]:
     bound = [f for f in functions if is_bound(f)]
     out = {}
     by_hand = {path.stem: path.read_text() for path in sorted(folder.glob("*.pyi"))}
-    for module in ("", *sorted({*by_hand, *MODULES} - {"core"})):
-        text = by_hand.get(module or "core", "")
+    modules = {PRIVATE_MODULES.get(module, module): module for module in MODULES}  # name in Python -> in C++
+    for file in ("", *sorted({*by_hand, *modules} - {"core"})):
+        module = modules.get(file, file)
+        text = by_hand.get(file or "core", "")
         methods = "\n".join(stub_of(f, f.method, True) for f in bound if f.method)
         text = text.replace("    # (methods made from the operations)\n", methods)
         names = [(f, name) for f in bound if f.module == module for name in (f.name, *f.aliases)]
         text += "".join(f"\n{stub_of(f, name, False)}" for f, name in names)
-        out[f"core/{module or '__init__'}.pyi"] = text
+        out[f"core/{file or '__init__'}.pyi"] = text
     return out
 
 
@@ -335,7 +338,9 @@ def reference(stems: dict[str, list[Path]], functions: dict[str, list[Function]]
         header = next(p for p in stems[stem] if p.suffix == ".h")
         out += [f"## {stem}", "", heading(header), ""]
         for f in shown:
-            prefix = f"mx.{f.module}." if f.module else "mx."
+            prefix = (
+                f"{f.module}." if f.module in PRIVATE_MODULES else f"mx.{f.module}." if f.module else "mx."
+            )
             out += [f"### {prefix}{f.name}", "", f"`{f.name}({signature(f, False, False)})`", "", f.doc, ""]
             also = [f"`{prefix}{a}`" for a in f.aliases] + ([f"`array.{f.method}`"] if f.method else [])
             if also:

@@ -1,4 +1,4 @@
-"""Reads declarations of operations for bindgen.py: a scanner for the C++ that the headers of melix/ops are written in.
+"""Reads declarations of operations for bindgen.py: a scanner for the C++ that their headers are written in.
 
 It knows comments, preprocessor lines, namespaces, `using` of types, and statements that end with `;` or a body; it does
 not know C++. What is inside of classes, structs and bodies is skipped.
@@ -10,7 +10,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MODULES = ("random", "linalg", "fft", "fast")
+MODULES = ("random", "linalg", "fft", "fast", "nn", "optim")
+# Modules of melix.core that are not for users, who have a package of that name beside it.
+PRIVATE_MODULES = {"nn": "_nn", "optim": "_optim"}
+# Folders of melix/ whose headers declare them.
+FOLDERS = ("ops", "nn", "optim")
 ROW = re.compile(r"^MELIX_(UNARY|BINARY)\s*\(\s*(\w+)", re.MULTILINE)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -84,6 +88,12 @@ def parse_notes(line: str) -> dict[str, str]:
         key, _, value = item.partition("=")
         notes[key] = value
     return notes
+
+
+def header_of(stem: str) -> str:
+    """The file that declares the functions of a stem, as it is included."""
+    folder = next((f for f in FOLDERS[1:] if stem.startswith(f"{f}_")), FOLDERS[0])
+    return f"melix/{folder}/{stem.removeprefix(f'{folder}_')}.h"
 
 
 # ---- elementwise.inc ----
@@ -194,7 +204,8 @@ class Scanner:
             self.namespaces.append(space.group(1))
             self.doc = []
             return end
-        self.statements.append(([n for n in self.namespaces if n], statement, list(self.doc)))
+        spaces = [part for name in self.namespaces if name for part in name.split("::")]
+        self.statements.append((spaces, statement, list(self.doc)))
         return closing(self.text, end) if self.text[end] == "{" else end
 
 

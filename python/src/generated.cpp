@@ -16,6 +16,8 @@ const char* doc_of(std::string_view module) {
   if (module == "linalg") return "Linear algebra.";
   if (module == "fft") return "Fourier transforms.";
   if (module == "fast") return "Operations of neural networks in one kernel each.";
+  if (module == "_optim") return "Rules of the optimizers.";
+  if (module == "_nn") return "Functions of melix.nn.";
   return nullptr;
 }
 

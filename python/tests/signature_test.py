@@ -1,5 +1,6 @@
 """The functions that Python sees: signatures and documentation, and mlx's signatures where it is installed."""
 
+import ast
 import copy
 import inspect
 import os
@@ -201,8 +202,8 @@ def mistakes(name, ours, theirs, defaults):
                 if default.startswith("\\"):
                     default = repr(defaults[int(default[1:])])
                 given = own.default
-                if default == "[]":
-                    default = "()"
+                if default.startswith("["):  # a list of mlx is a tuple here
+                    default = repr(tuple(ast.literal_eval(default)))
                 if given is own.empty:
                     yield f"{name}: {parameter} has no default {default}"
                 elif default in ("float32", "int32", "bfloat16") and given is None:

@@ -2,8 +2,8 @@
 // time, so that the sums of one hide the latency of the others.
 #include "melix/backend/cpu/simd/gated_delta.h"
 
-#include "melix/backend/cpu/simd/types.h"
 #include "melix/backend/cpu/simd/sums.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {

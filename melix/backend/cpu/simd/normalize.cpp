@@ -1,6 +1,6 @@
 // The loops of the normalisations over rows of float32 or float64, per instruction set.
-#include "melix/backend/cpu/simd/types.h"
 #include "melix/backend/cpu/simd/sums.h"
+#include "melix/backend/cpu/simd/types.h"
 
 namespace melix::cpu::MELIX_ISA {
 namespace {
