@@ -1,4 +1,4 @@
-// The operations of melix in C, made by tools/bindgen_c.py from the headers in melix/ops. Include melix_c.h.
+// The operations of melix in C, made by tools/bindgen_c.py from the headers of melix. Include melix_c.h.
 // What is optional may be NULL; a list is an address and its number of elements.
 #pragma once
 
@@ -1466,6 +1466,249 @@ MELIX_C_API melix_status melix_blackman(melix_array* out, int64_t M, melix_strea
 
 /// The Bartlett window of M points, a triangle: 1 - |2 n / (M - 1) - 1|.
 MELIX_C_API melix_status melix_bartlett(melix_array* out, int64_t M, melix_stream stream);
+
+// ---- nn_activations ----
+
+/// The larger of x and 0.
+MELIX_C_API melix_status melix_nn_relu(melix_array* out, melix_array x, melix_stream stream);
+
+/// The square of relu(x).
+MELIX_C_API melix_status melix_nn_relu2(melix_array* out, melix_array x, melix_stream stream);
+
+/// x between 0 and 6.
+MELIX_C_API melix_status melix_nn_relu6(melix_array* out, melix_array x, melix_stream stream);
+
+/// x where it is positive, else negative_slope * x.
+/// Default in C++: negative_slope = 0.01.
+MELIX_C_API melix_status melix_nn_leaky_relu(melix_array* out, melix_array x, double negative_slope,
+                                             melix_stream stream);
+
+/// x where it is positive, else alpha * x, with learned `alpha`.
+MELIX_C_API melix_status melix_nn_prelu(melix_array* out, melix_array x, melix_array alpha,
+                                        melix_stream stream);
+
+/// x where it is positive, else alpha * (exp(x) - 1).
+/// Default in C++: alpha = 1.0.
+MELIX_C_API melix_status melix_nn_elu(melix_array* out, melix_array x, double alpha, melix_stream stream);
+
+/// x where it is positive, else alpha * (exp(x / alpha) - 1): elu with a continuous derivative.
+/// Default in C++: alpha = 1.0.
+MELIX_C_API melix_status melix_nn_celu(melix_array* out, melix_array x, double alpha, melix_stream stream);
+
+/// elu with the alpha and the scale that keep mean 0 and variance 1 from layer to layer.
+MELIX_C_API melix_status melix_nn_selu(melix_array* out, melix_array x, melix_stream stream);
+
+/// x * P(X <= x) for a standard normal X.
+MELIX_C_API melix_status melix_nn_gelu(melix_array* out, melix_array x, melix_stream stream);
+
+/// gelu by a tanh, within 1e-3: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+MELIX_C_API melix_status melix_nn_gelu_approx(melix_array* out, melix_array x, melix_stream stream);
+
+/// gelu by a sigmoid, within 0.02: x * sigmoid(1.702 x).
+MELIX_C_API melix_status melix_nn_gelu_fast_approx(melix_array* out, melix_array x, melix_stream stream);
+
+/// x * sigmoid(x), also known as swish.
+MELIX_C_API melix_status melix_nn_silu(melix_array* out, melix_array x, melix_stream stream);
+
+/// 1 / (1 + exp(-x)).
+MELIX_C_API melix_status melix_nn_sigmoid(melix_array* out, melix_array x, melix_stream stream);
+
+/// log(sigmoid(x)), without overflow.
+MELIX_C_API melix_status melix_nn_log_sigmoid(melix_array* out, melix_array x, melix_stream stream);
+
+/// log(1 + exp(x)), without overflow.
+MELIX_C_API melix_status melix_nn_softplus(melix_array* out, melix_array x, melix_stream stream);
+
+/// x / (1 + |x|).
+MELIX_C_API melix_status melix_nn_softsign(melix_array* out, melix_array x, melix_stream stream);
+
+/// x moved towards 0 by `lambd`, and 0 where it is not farther from it.
+/// Default in C++: lambd = 0.5.
+MELIX_C_API melix_status melix_nn_softshrink(melix_array* out, melix_array x, double lambd,
+                                             melix_stream stream);
+
+/// x, and 0 where it is not farther from 0 than `lambd`.
+/// Default in C++: lambd = 0.5.
+MELIX_C_API melix_status melix_nn_hard_shrink(melix_array* out, melix_array x, double lambd,
+                                              melix_stream stream);
+
+/// x between two bounds.
+/// Default in C++: min_val = -1.0, max_val = 1.0.
+MELIX_C_API melix_status melix_nn_hard_tanh(melix_array* out, melix_array x, double min_val, double max_val,
+                                            melix_stream stream);
+
+/// x * min(max(x + 3, 0), 6) / 6.
+MELIX_C_API melix_status melix_nn_hardswish(melix_array* out, melix_array x, melix_stream stream);
+
+/// x * tanh(softplus(x)).
+MELIX_C_API melix_status melix_nn_mish(melix_array* out, melix_array x, melix_stream stream);
+
+/// Hyperbolic tangent.
+MELIX_C_API melix_status melix_nn_tanh(melix_array* out, melix_array x, melix_stream stream);
+
+/// 1 where x is above the threshold, else 0.
+/// Default in C++: threshold = 0.0.
+MELIX_C_API melix_status melix_nn_step(melix_array* out, melix_array x, double threshold,
+                                       melix_stream stream);
+
+/// The first half of x along an axis times the sigmoid of the second: a gated linear unit.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_nn_glu(melix_array* out, melix_array x, int axis, melix_stream stream);
+
+/// exp(x) / sum(exp(x)) along an axis.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_nn_softmax(melix_array* out, melix_array x, int axis, melix_stream stream);
+
+/// The softmax of -x.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_nn_softmin(melix_array* out, melix_array x, int axis, melix_stream stream);
+
+/// log(softmax(x)), without overflow.
+/// Default in C++: axis = -1.
+MELIX_C_API melix_status melix_nn_log_softmax(melix_array* out, melix_array x, int axis, melix_stream stream);
+
+// ---- nn_losses ----
+
+/// The cross entropy of `targets` against softmax(logits) along an axis. Targets are numbers of classes (one axis
+/// less), or probabilities of classes (the shape of the logits). `label_smoothing` gives that much of the probability
+/// to all classes alike. `weights` are one for each target.
+/// Default in C++: axis = -1, label_smoothing = 0.0, reduction = "none".
+MELIX_C_API melix_status melix_nn_cross_entropy(melix_array* out, melix_array logits, melix_array targets,
+                                                melix_array weights, int axis, double label_smoothing,
+                                                const char* reduction, melix_stream stream);
+
+/// The cross entropy of targets 0 or 1 (or a probability). `inputs` are log-odds, or without `with_logits`
+/// probabilities, whose logarithms are taken as -100 at least.
+/// Default in C++: with_logits = true, reduction = "mean".
+MELIX_C_API melix_status melix_nn_binary_cross_entropy(melix_array* out, melix_array inputs,
+                                                       melix_array targets, melix_array weights,
+                                                       bool with_logits, const char* reduction,
+                                                       melix_stream stream);
+
+/// The negative log probability of the classes numbered by `targets`; `inputs` are log probabilities.
+/// Default in C++: axis = -1, reduction = "none".
+MELIX_C_API melix_status melix_nn_nll_loss(melix_array* out, melix_array inputs, melix_array targets,
+                                           int axis, const char* reduction, melix_stream stream);
+
+/// The divergence of `inputs` from `targets`, both log probabilities: sum(exp(t) * (t - i)) along an axis.
+/// Default in C++: axis = -1, reduction = "none".
+MELIX_C_API melix_status melix_nn_kl_div_loss(melix_array* out, melix_array inputs, melix_array targets,
+                                              int axis, const char* reduction, melix_stream stream);
+
+/// |predictions - targets|.
+/// Default in C++: reduction = "mean".
+MELIX_C_API melix_status melix_nn_l1_loss(melix_array* out, melix_array predictions, melix_array targets,
+                                          const char* reduction, melix_stream stream);
+
+/// (predictions - targets)^2.
+/// Default in C++: reduction = "mean".
+MELIX_C_API melix_status melix_nn_mse_loss(melix_array* out, melix_array predictions, melix_array targets,
+                                           const char* reduction, melix_stream stream);
+
+/// Half the squared difference over `beta` where it is smaller than that, else the difference less beta / 2.
+/// Default in C++: beta = 1.0, reduction = "mean".
+MELIX_C_API melix_status melix_nn_smooth_l1_loss(melix_array* out, melix_array predictions,
+                                                 melix_array targets, double beta, const char* reduction,
+                                                 melix_stream stream);
+
+/// Half the squared difference where it is at most `delta`, else delta * (difference - delta / 2).
+/// Default in C++: delta = 1.0, reduction = "none".
+MELIX_C_API melix_status melix_nn_huber_loss(melix_array* out, melix_array inputs, melix_array targets,
+                                             double delta, const char* reduction, melix_stream stream);
+
+/// log(cosh(inputs - targets)), without overflow.
+/// Default in C++: reduction = "none".
+MELIX_C_API melix_status melix_nn_log_cosh_loss(melix_array* out, melix_array inputs, melix_array targets,
+                                                const char* reduction, melix_stream stream);
+
+/// max(0, 1 - inputs * targets) for targets of -1 and 1.
+/// Default in C++: reduction = "none".
+MELIX_C_API melix_status melix_nn_hinge_loss(melix_array* out, melix_array inputs, melix_array targets,
+                                             const char* reduction, melix_stream stream);
+
+/// The negative log likelihood of `targets` under normal distributions with means `inputs` and variances `vars` (at
+/// least `eps`); with `full`, including the constant.
+/// Default in C++: full = false, eps = 1e-6, reduction = "mean".
+MELIX_C_API melix_status melix_nn_gaussian_nll_loss(melix_array* out, melix_array inputs, melix_array targets,
+                                                    melix_array vars, bool full, double eps,
+                                                    const char* reduction, melix_stream stream);
+
+/// max(0, d(anchors, positives) - d(anchors, negatives) + margin) with the p-norm of the difference as distance.
+/// Default in C++: axis = -1, p = 2, margin = 1.0, eps = 1e-6, reduction = "none".
+MELIX_C_API melix_status melix_nn_triplet_loss(melix_array* out, melix_array anchors, melix_array positives,
+                                               melix_array negatives, int axis, int p, double margin,
+                                               double eps, const char* reduction, melix_stream stream);
+
+/// The cosine of the angle between x1 and x2 along an axis; lengths count as `eps` at least, together.
+/// Default in C++: axis = 1, eps = 1e-8, reduction = "none".
+MELIX_C_API melix_status melix_nn_cosine_similarity_loss(melix_array* out, melix_array x1, melix_array x2,
+                                                         int axis, double eps, const char* reduction,
+                                                         melix_stream stream);
+
+/// max(0, margin - targets * (inputs1 - inputs2)): 1 asks for the first to be larger, -1 for the second.
+/// Default in C++: margin = 0.0, reduction = "none".
+MELIX_C_API melix_status melix_nn_margin_ranking_loss(melix_array* out, melix_array inputs1,
+                                                      melix_array inputs2, melix_array targets, double margin,
+                                                      const char* reduction, melix_stream stream);
+
+// ---- optim_rules ----
+
+/// Gradient descent with momentum: v = momentum * v + (1 - dampening) * g; the parameter moves along v (with
+/// `nesterov`, along g + momentum * v). `weight_decay` adds that much of the parameter to the gradient.
+MELIX_C_API melix_status melix_optim_sgd(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                         melix_array v, melix_array learning_rate, double momentum,
+                                         double weight_decay, double dampening, bool nesterov,
+                                         melix_stream stream);
+
+/// v = alpha * v + (1 - alpha) * g^2; the parameter moves by g / (sqrt(v) + eps).
+MELIX_C_API melix_status melix_optim_rmsprop(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                             melix_array v, melix_array learning_rate, double alpha,
+                                             double eps, melix_stream stream);
+
+/// v = v + g^2; the parameter moves by g / (sqrt(v) + eps).
+MELIX_C_API melix_status melix_optim_adagrad(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                             melix_array v, melix_array learning_rate, double eps,
+                                             melix_stream stream);
+
+/// v averages g^2; the parameter moves by d = sqrt(u + eps) / sqrt(v + eps) * g; u averages d^2.
+MELIX_C_API melix_status melix_optim_adadelta(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                              melix_array v, melix_array u, melix_array learning_rate,
+                                              double rho, double eps, melix_stream stream);
+
+/// m averages g, v averages g^2; the parameter moves by m / (sqrt(v) + eps). With `bias_correction` both are divided
+/// by how much of the average has come in by now, `step` counting from 1. `weight_decay` makes the parameter smaller
+/// by that part of the learning rate (AdamW).
+MELIX_C_API melix_status melix_optim_adam(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                          melix_array m, melix_array v, melix_array learning_rate,
+                                          melix_array step, const double* betas, double eps,
+                                          double weight_decay, bool bias_correction, melix_stream stream);
+
+/// Adam with the largest |g|, which fades by betas[1] each step, in place of sqrt(v).
+MELIX_C_API melix_status melix_optim_adamax(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                            melix_array m, melix_array v, melix_array learning_rate,
+                                            const double* betas, double eps, melix_stream stream);
+
+/// The parameter moves by the sign of betas[0] * m + (1 - betas[0]) * g; m averages g by betas[1].
+MELIX_C_API melix_status melix_optim_lion(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                          melix_array m, melix_array learning_rate, const double* betas,
+                                          double weight_decay, melix_stream stream);
+
+/// Adafactor. The averages of g^2 of a matrix (the last two axes) are kept as those of its rows and columns: `second`
+/// is {rows, columns}, of anything else {average}. `first` averages the updates by beta_1 where it is given. Without a
+/// learning rate, the step makes one. Results: the parameter, `second`, `first`.
+MELIX_C_API melix_status melix_optim_adafactor(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                               const melix_array* second, size_t second_size,
+                                               melix_array first, melix_array learning_rate, melix_array step,
+                                               const double* eps, double clip_threshold, double decay_rate,
+                                               double beta_1, double weight_decay, bool scale_parameter,
+                                               bool warmup_init, melix_stream stream);
+
+/// Momentum whose direction, of a matrix (axes behind the first are one), is made orthogonal by `ns_steps` steps of a
+/// Newton-Schulz iteration.
+MELIX_C_API melix_status melix_optim_muon(melix_arrays* out, melix_array parameter, melix_array gradient,
+                                          melix_array v, melix_array learning_rate, double momentum,
+                                          double weight_decay, bool nesterov, int ns_steps,
+                                          melix_stream stream);
 
 #ifdef __cplusplus
 }
