@@ -1068,6 +1068,77 @@ MELIX_C_API melix_status melix_fast_avg_pool(melix_array* out, melix_array a, co
                                              size_t stride_size, const int64_t* padding, size_t padding_size,
                                              melix_stream stream);
 
+// ---- quantized ----
+
+/// Quantizes the rows of a matrix (its last axis) in groups of `group_size` elements that share a scale: the packed
+/// weight, the scales and, for affine, the biases.
+///
+/// | mode | group_size | bits | scales | value |
+/// |---|---|---|---|---|
+/// | affine | 32, 64 (default), 128 | 1, 2, 3, 4 (default), 5, 6, 8 | as `w` | scale * code + bias |
+/// | mxfp4 | 32 | 4 (E2M1) | uint8 (E8M0) | scale * code |
+/// | mxfp8 | 32 | 8 (E4M3) | uint8 (E8M0) | scale * code |
+/// | nvfp4 | 16 | 4 (E2M1) | uint8 (E4M3) | scale * code (* global_scale / 2688) |
+/// | q4_0, q4_1, q5_0, q5_1, q8_0 | 32 | of the name | in the blocks | GGUF's blocks as uint8: the one result |
+///
+/// Codes fill uint32 words from the lowest bit on. `global_scale`, a float32 number for nvfp4, is the largest magnitude
+/// that scales have to reach.
+/// Default in C++: mode = "affine".
+MELIX_C_API melix_status melix_quantize(melix_arrays* out, melix_array w, const int* group_size,
+                                        const int* bits, const char* mode, melix_array global_scale,
+                                        melix_stream stream);
+
+/// The values of a quantized matrix (see quantize), as `dtype`: by default that of scales and biases, bfloat16 where
+/// scales are bytes, float32 for blocks of GGUF. Blocks also have the modes q2_k, q3_k, q4_k, q5_k, q6_k and, with `w`
+/// an array of bytes and no scales, mxfp4.
+/// Default in C++: mode = "affine".
+MELIX_C_API melix_status melix_dequantize(melix_array* out, melix_array w, melix_array scales,
+                                          melix_array biases, const int* group_size, const int* bits,
+                                          const char* mode, melix_array global_scale,
+                                          const melix_dtype* dtype, melix_stream stream);
+
+/// x times a quantized matrix: x @ w.T with `transpose`, where w is (..., N, K), else x @ w, where it is (..., K, N).
+/// Axes before the last two broadcast. Weights are read as they are packed; sums are made in float32 and rounded once.
+/// Default in C++: transpose = true, mode = "affine".
+MELIX_C_API melix_status melix_quantized_matmul(melix_array* out, melix_array x, melix_array w,
+                                                melix_array scales, melix_array biases, bool transpose,
+                                                const int* group_size, const int* bits, const char* mode,
+                                                melix_stream stream);
+
+/// quantized_matmul of matrices that indices choose: lhs_indices count the matrices of x, rhs_indices those of w, in
+/// row-major order of the axes before the last two; they broadcast together. By default all in order. Rows that meet
+/// the same matrix are multiplied together, whether or not the indices are sorted.
+/// Default in C++: transpose = true, mode = "affine", sorted_indices = false.
+MELIX_C_API melix_status melix_gather_qmm(melix_array* out, melix_array x, melix_array w, melix_array scales,
+                                          melix_array biases, melix_array lhs_indices,
+                                          melix_array rhs_indices, bool transpose, const int* group_size,
+                                          const int* bits, const char* mode, melix_array global_scale,
+                                          bool sorted_indices, melix_stream stream);
+
+/// x @ w.T where x is quantized first, and w too unless it comes with its scales. x and an unquantized w have the
+/// derivatives of the product of unquantized values of the other.
+/// Default in C++: mode = "nvfp4".
+MELIX_C_API melix_status melix_qqmm(melix_array* out, melix_array x, melix_array w, melix_array scales,
+                                    const int* group_size, const int* bits, const char* mode,
+                                    melix_array global_scale_x, melix_array global_scale_w,
+                                    melix_stream stream);
+
+/// qqmm of matrices that indices choose (see gather_qmm).
+/// Default in C++: mode = "nvfp4", sorted_indices = false.
+MELIX_C_API melix_status melix_gather_qqmm(melix_array* out, melix_array x, melix_array w, melix_array scales,
+                                           melix_array lhs_indices, melix_array rhs_indices,
+                                           const int* group_size, const int* bits, const char* mode,
+                                           melix_array global_scale_x, melix_array global_scale_w,
+                                           bool sorted_indices, melix_stream stream);
+
+/// The nearest 8-bit floats (E4M3: 448 is the largest, there are no infinities), as uint8.
+MELIX_C_API melix_status melix_to_fp8(melix_array* out, melix_array x, melix_stream stream);
+
+/// 8-bit floats (E4M3) in uint8 as a floating type.
+/// Default in C++: dtype = bfloat16.
+MELIX_C_API melix_status melix_from_fp8(melix_array* out, melix_array x, melix_dtype dtype,
+                                        melix_stream stream);
+
 // ---- random ----
 
 /// The key that belongs to a seed.

@@ -34,6 +34,7 @@
 #include "melix/ops/matmul.h"
 #include "melix/ops/normalize.h"
 #include "melix/ops/pool.h"
+#include "melix/ops/quantized.h"
 #include "melix/ops/random.h"
 #include "melix/ops/reduce.h"
 #include "melix/ops/rope.h"

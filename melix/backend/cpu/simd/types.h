@@ -5,6 +5,10 @@
 
 #include "melix/core/dtype.h"
 
+namespace melix {
+enum class QuantFormat : uint8_t;  // quant_modes.h
+}
+
 namespace melix::cpu {
 
 /// One elementwise operation over a block: inputs it does not have are null. Any pointer may equal `out`.
@@ -19,6 +23,9 @@ enum class Fold : uint8_t { sum, prod, max, min, all, any };
 using FoldFn = void (*)(const void* x, int64_t n, void* into);
 
 struct ProductTile;
+struct QuantDots;
+struct QuantLayout;
+struct QuantPart;
 struct SkinnyProduct;
 struct FftPass;
 struct FftLanes;
