@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "melix/ops/cross_entropy.h"
 #include "melix/ops/elementwise.h"
 #include "melix/ops/gather.h"
 #include "melix/ops/reduce.h"
@@ -34,19 +35,18 @@ array weighted(const char* op, const array& loss, const std::optional<array>& we
 
 std::vector<int> only(int axis) { return {axis}; }
 
-// The elements of `values` that integer targets name along the axis, which goes.
-array chosen(const char* op, const array& values, const array& targets, int axis) {
+// Integers, one axis less than the scores of the classes.
+void check_classes(const char* op, const array& scores, const array& targets, int axis) {
   if (!is_integer(targets.dtype())) {
     fail(Code::value, op, "numbers of classes are integers; targets of dtype ", targets.dtype(),
-         " have to be probabilities, of the shape ", values.shape());
+         " have to be probabilities, of the shape ", scores.shape());
   }
-  Shape left = values.shape();
+  Shape left = scores.shape();
   left.erase(left.begin() + axis);
   if (targets.shape() != left) {
     fail(Code::value, op, "targets of shape ", targets.shape(), " do not fit scores of shape ",
-         values.shape());
+         scores.shape());
   }
-  return squeeze(take_along_axis(values, expand_dims(targets, only(axis)), axis), only(axis));
 }
 
 }  // namespace
@@ -59,17 +59,20 @@ array cross_entropy(const array& logits, const array& targets, const std::option
     fail(Code::value, op, "label_smoothing is from 0 to below 1, not ", label_smoothing);
   const int along = normal_axis(op, axis, logits.shape());
   const double rest = 1 - label_smoothing;
-  std::optional<array> score;  // sum of p * logits: the loss is log(sum(exp(logits))) less that
+  // log(sum(exp(logits))) less the sum of p * logits over the classes.
+  array loss = logits;
   if (targets.ndim() == logits.ndim()) {
     check_same(op, "targets", targets, "logits", logits);
     array p = astype(targets, promote(targets.dtype(), logits.dtype()));
     if (label_smoothing > 0) p = p * rest + label_smoothing / double(logits.shape()[uint32_t(along)]);
-    score = sum(logits * p, only(along));
+    loss = logsumexp(logits, only(along)) - sum(logits * p, only(along));
   } else {
-    score = chosen(op, logits, targets, along);
-    if (label_smoothing > 0) score = *score * rest + mean(logits, only(along)) * label_smoothing;
+    check_classes(op, logits, targets, along);
+    const array rows = moveaxis(logits, along, -1);
+    loss = astype(fast::cross_entropy(rows, targets), inexact_of(logits.dtype()));
+    if (label_smoothing > 0)
+      loss = loss * rest + (logsumexp(rows, only(-1)) - mean(rows, only(-1))) * label_smoothing;
   }
-  array loss = logsumexp(logits, only(along)) - *score;
   return reduced(op, weighted(op, loss, weights), reduction);
 }
 
@@ -87,9 +90,10 @@ array binary_cross_entropy(const array& inputs, const array& targets, const std:
 array nll_loss(const array& inputs, const array& targets, int axis, const std::string& reduction,
                StreamOrDevice s) {
   StreamScope scope(s);
-  return reduced("nll_loss",
-                 -chosen("nll_loss", inputs, targets, normal_axis("nll_loss", axis, inputs.shape())),
-                 reduction);
+  const int along = normal_axis("nll_loss", axis, inputs.shape());
+  check_classes("nll_loss", inputs, targets, along);
+  array chosen = take_along_axis(inputs, expand_dims(targets, only(along)), along);
+  return reduced("nll_loss", -squeeze(chosen, only(along)), reduction);
 }
 
 array kl_div_loss(const array& inputs, const array& targets, int axis, const std::string& reduction,
