@@ -79,7 +79,11 @@ DIFFERENT: list[tuple[str, str, str]] = [
         ".*",
         "conversions saturate; every floating type has a largest number",
     ),
-    (r"mx\.(expm1|sigmoid|logaddexp|convolve)\(", "complex64", "complex numbers are taken, where mlx refuses them"),
+    (
+        r"mx\.(expm1|sigmoid|logaddexp|convolve)\(",
+        "complex64",
+        "complex numbers are taken, where mlx refuses them",
+    ),
     (r"mx\.(isposinf|isneginf)\(", "complex64", "complex numbers have no sign"),
     (r"//|floor_divide", "complex64", "complex numbers have no floor; mlx returns their quotient"),
     (r"mx\.as_strided", ".*", "a window outside of the array is an error"),
