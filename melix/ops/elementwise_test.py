@@ -197,7 +197,7 @@ REFERENCES = {
     "arctan": Reference(np.arctan, WIDE, uniform(-0.8, 0.8)),
     "sinh": Reference(np.sinh, EXPONENTS),
     "cosh": Reference(np.cosh, EXPONENTS),
-    "tanh": Reference(np.tanh, mixed(EXPONENTS, uniform(-1, 1))),
+    "tanh": Reference(np.tanh, mixed(EXPONENTS, uniform(-1, 1)), uniform(-1.2, 1.2)),
     "arcsinh": Reference(np.arcsinh, WIDE, uniform(-0.8, 0.8)),
     "arccosh": Reference(np.arccosh, BEYOND, uniform(1.2, 4)),
     "arctanh": Reference(np.arctanh, INSIDE, uniform(-0.8, 0.8)),

@@ -518,7 +518,8 @@ RECORDS = [
         samples_of(diagonalizable, SMALL),
         None,
         dtypes=("complex64",),
-        only=("gradient", "jvp", "type"),
+        # No finite differences: complex eigenvalues come in an order that a small step may change.
+        only=("jvp", "type"),
     ),
     Record(
         "linalg.pinv",
